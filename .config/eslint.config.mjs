@@ -27,7 +27,10 @@ export default tseslint.config(
     files: nodeFree,
     ignores: ['vkernel/machine/**'],
     rules: {
-      'no-restricted-imports': ['error', { patterns: [{ group: ['node:*'], message: 'Only vkernel/machine/ may use Node.' }] }],
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ group: ['node:*'], message: 'Only vkernel/machine/ may use Node.' }] },
+      ],
       'no-restricted-globals': ['error', 'process', 'Buffer', 'setTimeout', 'setInterval', 'setImmediate', 'console'],
       'no-restricted-properties': [
         'error',

@@ -57,10 +57,14 @@ export default {
       ExpressionStatement: (node) => check(node, node.expression),
       'ArrowFunctionExpression[body.type!="BlockStatement"]': (node) => {
         // `() => gen()` hands the generator on unless the arrow's type says it returns void.
-        const signature = services.program.getTypeChecker().getSignatureFromDeclaration(services.esTreeNodeToTSNodeMap.get(node));
-        const contextual = services.program.getTypeChecker().getContextualType(services.esTreeNodeToTSNodeMap.get(node));
+        const signature = services.program
+          .getTypeChecker()
+          .getSignatureFromDeclaration(services.esTreeNodeToTSNodeMap.get(node));
+        const contextual = services.program
+          .getTypeChecker()
+          .getContextualType(services.esTreeNodeToTSNodeMap.get(node));
         const wanted = contextual?.getCallSignatures()[0]?.getReturnType();
-        if (signature && wanted && (wanted.flags & 16384 /* Void */) !== 0) check(node, node.body);
+        if (signature && wanted && (wanted.flags & 16384) /* Void */ !== 0) check(node, node.body);
       },
     };
   },
