@@ -1,0 +1,5 @@
+/** User scheduler: which lwp gets a virtual CPU. (Room head.) */
+export interface UschedState {
+  /** Virtual CPU held, or -1. */
+  vcpu: number;
+}
