@@ -7,16 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define APPLET(name, path) extern int name##_main(int, char **) __attribute__((__weak__));
+#define APPLET(name, path) APPLET_AS("", path, name##_main)
+#define APPLET_AS(name, path, function) extern int function(int, char **) __attribute__((__weak__));
 #include "bin/applets.def"
-#undef APPLET
+#undef APPLET_AS
 
 static const struct applet {
 	const char *path;
 	int (*main)(int, char **);
 } applets[] = {
-#define APPLET(name, path) { path, name##_main },
+#define APPLET_AS(name, path, function) { path, function },
 #include "bin/applets.def"
+#undef APPLET_AS
 #undef APPLET
 };
 #define NAPPLETS (sizeof(applets) / sizeof(applets[0]))

@@ -42,7 +42,9 @@ def main():
     with open(args.symbols) as f:
         linked = {line.split()[-1] for line in f if line.strip()}
     with open(args.applets) as f:
-        applets = re.findall(r'^APPLET\((\w+),\s*"([^"]+)"\)', f.read(), re.M)
+        table = f.read()
+    applets = [(name + '_main', path) for name, path in re.findall(r'^APPLET\((\w+),\s*"([^"]+)"\)', table, re.M)]
+    applets += [(main, path) for path, main in re.findall(r'^APPLET_AS\("[^"]+",\s*"([^"]+)",\s*(\w+)\)', table, re.M)]
 
     temporary = args.output + '.tmp'
     with tarfile.open(temporary, 'w', format=tarfile.USTAR_FORMAT) as tar:
@@ -58,7 +60,7 @@ def main():
         info.size = len(data)
         tar.addfile(info, io.BytesIO(data))
         for name, path in sorted(applets, key=lambda a: a[1]):
-            if name + '_main' in linked:
+            if name in linked:
                 info = member(path.lstrip('/'), 0o555, tarfile.LNKTYPE)
                 info.linkname = 'rescue/base'
                 tar.addfile(info)

@@ -1,0 +1,4 @@
+# root's own.
+HOME=/root
+export HOME
+PS1='# '
