@@ -178,7 +178,13 @@ function inflateBlock(lit: Huffman, dist: Huffman, dst: Uint8Array, base: number
     if (ds < 0 || ds > 29) return -1;
     const back = DIST_BASE[ds] + bits(DIST_EXTRA[ds]);
     if (over > bitCnt || back > d - base || n > dend - d) return -1;
-    for (; n > 0; n--, d++) dst[d] = dst[d - back];
+    if (n > 32 && back >= n) {
+      dst.copyWithin(d, d - back, d - back + n);
+      d += n;
+    } else if (n > 32 && back === 1) {
+      dst.fill(dst[d - 1], d, d + n);
+      d += n;
+    } else for (; n > 0; n--, d++) dst[d] = dst[d - back];
   }
 }
 
