@@ -54,15 +54,6 @@ item(const char *f, const struct stat *st, const char *path, int *rc)
 		fmt = *f++;
 	if (*f != '\0' && strchr("HML", *f) != NULL && f[1] != '\0' && strchr("dprTZuagmcBo", f[1]) != NULL)
 		sub = *f++;
-	if (*f == 'S' && f[1] == 'Y') {
-		fmt = 'S';
-		f++;
-	}
-	if (*f == 'Y') {
-		sub = 'Y';
-		f++;
-		fmt = fmt ? fmt : 'S';
-	}
 	switch (*f) {
 	case 'd':
 	case 'r':
@@ -124,7 +115,7 @@ item(const char *f, const struct stat *st, const char *path, int *rc)
 	default:
 		errx(1, "%c: bad format", *f);
 	}
-	if (sub == 'Y' || *f == 'Y') {
+	if (*f == 'Y') {
 		char link[PATH_MAX];
 
 		text[0] = '\0';

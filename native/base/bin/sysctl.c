@@ -39,7 +39,7 @@ mib_format(const int *mib, size_t n, unsigned *kind, char *fmt, size_t size)
 		return false;
 	buf[len] = '\0';
 	memcpy(kind, buf, sizeof(*kind));
-	snprintf(fmt, size, "%s", buf + sizeof(*kind));
+	snprintf(fmt, size, "%.*s", (int)size - 1, buf + sizeof(*kind));
 	return true;
 }
 
