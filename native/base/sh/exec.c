@@ -334,6 +334,8 @@ int eval(struct node *n, int flags)
 		sh.status = 0;
 		goto out;
 	}
+	if (optv['n'] && !sh.interactive)
+		return 0;
 	if (sig_any)
 		sh_check_signals();
 	mark = tmp_mark();

@@ -1,0 +1,2 @@
+(sleep 0 & echo started; wait)
+x=$(sleep 0 & echo bg); echo $x
