@@ -250,7 +250,10 @@ put_int(struct sink *s, struct spec *sp, long v)
 	case 'O':
 		for (; u != 0; u >>= 3)
 			*--p = digits[u & 7];
-		if (sp->flags & ALT && sp->prec <= end - p)
+		/* The extra zero is a prefix unless a precision already says how many digits there are. */
+		if (sp->flags & ALT && sp->prec < 0)
+			prefix = p < end ? "0" : "";
+		else if (sp->flags & ALT && sp->prec <= end - p)
 			sp->prec = (int)(end - p) + 1;
 		break;
 	case 'x':

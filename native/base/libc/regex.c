@@ -4,7 +4,8 @@
  * The pattern becomes a tree, the tree a program for a machine with many threads (one per place in the pattern that
  * the text so far can have reached), so the time is the text's length times the program's length and never
  * explodes. Of two threads that meet at one instruction the one with the better submatches by POSIX order lives
- * on (earlier start, then longer, left to right), and the longest match of the leftmost start wins. Patterns with
+ * on, and the longest match of the leftmost start wins. POSIX wants each part of a concatenation, from the left, as
+ * long as it can be: MARK notes where a part of variable length ended, and later marks are better. Patterns with
  * back-references are run by a backtracking matcher over the same program instead.
  */
 #include <ctype.h>
@@ -20,11 +21,11 @@
 
 typedef uint64_t set_t[4];
 
-enum op { CHAR, ANY, SET, SPLIT, JMP, SAVE, BOL, EOL, BOW, EOW, BACKREF, EMPTYCHK, MATCH };
+enum op { CHAR, ANY, SET, SPLIT, JMP, SAVE, BOL, EOL, BOW, EOW, BACKREF, EMPTYCHK, MARK, MATCH };
 struct inst {
 	unsigned char op;
 	unsigned char c; /* CHAR */
-	int x;           /* SPLIT, JMP: target; SAVE: slot; SET: index; BACKREF: group */
+	int x;           /* SPLIT, JMP: target; SAVE: slot; MARK: number; SET: index; BACKREF: group */
 	int y;           /* SPLIT: second choice */
 };
 
@@ -39,6 +40,7 @@ struct node {
 struct re_guts {
 	int flags;
 	int ngroups;
+	int nmarks;
 	int backrefs;
 	int bol;             /* every match starts at a line start */
 	int first_known;
@@ -575,6 +577,25 @@ can_be_empty(const struct node *n)
 	}
 }
 
+/* Can the node match texts of different lengths? (Alternatives count as if they did.) */
+static int
+variable(const struct node *n)
+{
+	switch (n->kind) {
+	case N_CAT:
+		return (variable(n->a) || variable(n->b));
+	case N_GROUP:
+		return (variable(n->a));
+	case N_REP:
+		return (n->min != n->max || variable(n->a));
+	case N_ALT:
+	case N_BACK:
+		return (1);
+	default:
+		return (0);
+	}
+}
+
 static void
 generate(struct comp *c, const struct node *n)
 {
@@ -595,10 +616,30 @@ generate(struct comp *c, const struct node *n)
 	case N_SET:
 		emit(c, SET, 0, n->c, 0);
 		break;
-	case N_CAT:
-		generate(c, n->a);
-		generate(c, n->b);
+	case N_CAT: {
+		const struct node *m, **part;
+		int count = 1, mark = g->nmarks;
+
+		for (m = n; m->kind == N_CAT; m = m->a)
+			count++;
+		if ((part = malloc((size_t)count * sizeof(*part))) == NULL) {
+			fail(c, REG_ESPACE);
+			return;
+		}
+		for (m = n, j = count; j-- > 1; m = m->a)
+			part[j] = m->b;
+		part[0] = m;
+		/* The marks of this level come before those of the parts: the outer decision is the first one. */
+		for (j = 0; j < count - 1; j++)
+			g->nmarks += g->ngroups > 0 && variable(part[j]);
+		for (j = 0; j < count; j++) {
+			generate(c, part[j]);
+			if (j < count - 1 && g->ngroups > 0 && variable(part[j]))
+				emit(c, MARK, 0, mark++, 0);
+		}
+		free(part);
 		break;
+	}
 	case N_ALT:
 		s = emit(c, SPLIT, 0, 0, 0);
 		generate(c, n->a);
@@ -795,7 +836,8 @@ struct exec {
 	const struct re_guts *g;
 	const char *begin, *end; /* the whole text */
 	int eflags;
-	int ncap;                /* ints per thread: 2 per group wanted */
+	int ncap;                /* ints per thread: 2 per group wanted, then the marks */
+	int nsave;               /* of these, the groups' */
 	int *tmp;                /* captures while following empty moves */
 	struct list now, next;
 	int *best;               /* captures of the best match, best[1] < 0: none */
@@ -825,11 +867,17 @@ holds(const struct exec *e, const struct inst *in, const char *s)
 	}
 }
 
-/* POSIX order of two sets of captures: group by group, the earlier start, then the later end, wins. */
+/*
+ * POSIX order of two sets of captures: the parts from left to right, the longer the better; then (inside
+ * repetitions, whose rounds have no marks) the groups: the earlier start, then the later end.
+ */
 static int
-better(const int *a, const int *b, int ncap)
+better(const struct exec *e, const int *a, const int *b)
 {
-	for (int i = 2; i < ncap; i += 2) {
+	for (int i = e->nsave; i < e->ncap; i++)
+		if (a[i] != b[i])
+			return (a[i] > b[i]);
+	for (int i = 2; i < e->nsave; i += 2) {
 		if (a[i] != b[i]) {
 			if (a[i] < 0 || b[i] < 0)
 				return (b[i] < 0);
@@ -852,7 +900,7 @@ add_thread(struct exec *e, struct list *l, int pc, const char *s, int depth)
 
 		if (k < l->n && l->dense[k] == pc) {
 			/* Somebody is here already. Nothing to compare without captures. */
-			if (e->ncap <= 2 || !better(e->tmp, caps, e->ncap))
+			if (e->ncap <= 2 || !better(e, e->tmp, caps))
 				return;
 		} else {
 			l->sparse[pc] = l->n;
@@ -871,8 +919,18 @@ add_thread(struct exec *e, struct list *l, int pc, const char *s, int depth)
 		case EMPTYCHK:
 			pc++;
 			continue;
+		case MARK:
+			if (e->nsave + in->x >= e->ncap) {
+				pc++;
+				continue;
+			}
+			old = e->tmp[e->nsave + in->x];
+			e->tmp[e->nsave + in->x] = (int)(s - e->begin);
+			add_thread(e, l, pc + 1, s, depth + 1);
+			e->tmp[e->nsave + in->x] = old;
+			return;
 		case SAVE:
-			if (in->x >= e->ncap) {
+			if (in->x >= e->nsave) {
 				pc++;
 				continue;
 			}
@@ -1001,7 +1059,7 @@ backtrack(struct exec *e, int pc, const char *s, int depth, const char *loop_at)
 		case MATCH: {
 			int end = (int)(s - e->begin);
 
-			if (end > e->best[1] || (end == e->best[1] && better(e->tmp, e->best, e->ncap))) {
+			if (end > e->best[1] || (end == e->best[1] && better(e, e->tmp, e->best))) {
 				memcpy(e->best, e->tmp, (size_t)e->ncap * sizeof(int));
 				e->best[1] = end;
 			}
@@ -1023,6 +1081,14 @@ backtrack(struct exec *e, int pc, const char *s, int depth, const char *loop_at)
 			loop_at = s;
 			pc++;
 			continue;
+		case MARK: {
+			int slot = e->nsave + in->x, old = e->tmp[slot];
+
+			e->tmp[slot] = (int)(s - e->begin);
+			backtrack(e, pc + 1, s, depth + 1, loop_at);
+			e->tmp[slot] = old;
+			return;
+		}
 		case SAVE: {
 			int slot = in->x, old = e->tmp[slot], old2 = (slot & 1) ? 0 : e->tmp[slot + 1];
 
@@ -1094,7 +1160,9 @@ regexec(const regex_t *re, const char *text, size_t nmatch, regmatch_t pm[], int
 	want = nmatch > 1 ? (nmatch > (size_t)g->ngroups + 1 ? g->ngroups + 1 : (int)nmatch) : 1;
 	if (g->backrefs)
 		want = g->ngroups + 1;
-	e.ncap = 2 * want;
+	e.nsave = e.ncap = 2 * want;
+	if (want > 1)
+		e.ncap += g->nmarks;
 	ints = 2 * (size_t)e.ncap;
 	if (!g->backrefs)
 		ints += 2 * ((size_t)g->nprog * (size_t)e.ncap + 2 * (size_t)g->nprog);

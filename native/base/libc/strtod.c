@@ -237,8 +237,9 @@ decimal(struct dec *x, int mant, int emin, int emax)
 static long double
 hexadecimal(const char *s, char **end, int mant, int emin, int emax)
 {
-	uint64_t top = 0;
-	int e = 0, sticky = 0, point = 0, any = 0, d;
+	unsigned __int128 v = 0;
+	uint64_t rest;
+	int e = 0, more = 0, point = 0, any = 0, sticky, d;
 	long x = 0;
 
 	for (;; s++) {
@@ -250,11 +251,11 @@ hexadecimal(const char *s, char **end, int mant, int emin, int emax)
 			break;
 		any = 1;
 		d = digittoint((unsigned char)*s);
-		if (top >> 60 == 0) {
-			top = top << 4 | (unsigned)d;
+		if (v >> 124 == 0) {
+			v = v << 4 | (unsigned)d;
 			e -= point ? 4 : 0;
 		} else {
-			sticky |= d;
+			more |= d;
 			e += point ? 0 : 4;
 		}
 	}
@@ -276,18 +277,22 @@ hexadecimal(const char *s, char **end, int mant, int emin, int emax)
 		}
 	}
 	*end = (char *)(uintptr_t)s;
-	if (top == 0)
+	if (v == 0)
 		return (0);
-	d = __builtin_clzl(top);
-	top <<= d;
-	x += e + 64 - d;
+	d = v >> 64 != 0 ? __builtin_clzl((uint64_t)(v >> 64)) : 64 + __builtin_clzl((uint64_t)v);
+	v <<= d;
+	x += e + 128 - d;
 	if (x > 20000)
 		return (infinity());
 	if (x < -20000) {
 		errno = ERANGE;
 		return (0);
 	}
-	return (finish(top, sticky ? (mant == 64 && x - 1 >= emin ? 0 : 3) : 0, (int)x, mant, emin, emax));
+	rest = (uint64_t)v;
+	sticky = rest == 0 ? (more ? 3 : 0) : rest < 1UL << 63 ? 3 : rest > 1UL << 63 || more ? 2 : 1;
+	if (sticky == 3 && mant == 64 && x - 1 >= emin)
+		sticky = 0;
+	return (finish((uint64_t)(v >> 64), sticky, (int)x, mant, emin, emax));
 }
 
 long double
