@@ -92,10 +92,11 @@ static struct job *start_job(struct node *n, bool bg)
 			pf.other = p[0];
 		}
 		if (!simple_spawn(m, j, &pf, bg, false)) {
+			bool grouped = j->jobctl; /* the child forgets all jobs, this one too */
 			pid_t pid = sh_fork(j, bg);
 
 			if (pid == 0) {
-				if (bg && !j->jobctl && prev < 0) {
+				if (bg && !grouped && prev < 0) {
 					close(0);
 					open("/dev/null", O_RDONLY); /* the lowest free one: standard input */
 				}

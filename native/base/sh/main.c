@@ -84,11 +84,11 @@ static void start_files(void)
 /* The interactive loop: errors and interrupts come back to the prompt. */
 static void interactive_loop(void)
 {
-	int eofs = 0;
+	static int eofs;
+	static struct tree tree; /* outlives longjmp */
 
 	for (;;) {
 		struct sh_try t;
-		struct tree tree;
 		struct mark m = tmp_mark();
 		int exc;
 
@@ -99,12 +99,11 @@ static void interactive_loop(void)
 		sh_try_enter(&t);
 		exc = setjmp(t.jb);
 		if (exc == 0) {
-			struct tree *volatile tp = &tree;
 			int r;
 
 			if (sig_any)
 				sh_check_signals();
-			r = parse_command(tp);
+			r = parse_command(&tree);
 			if (r == PARSE_EOF) {
 				sh_try_leave(&t);
 				arena_drop(tree.arena);
@@ -134,6 +133,7 @@ static void interactive_loop(void)
 		} else if (exc == EXC_EXIT) {
 			return;
 		} else {
+			arena_drop(tree.arena);
 			in_discard();
 			lx_reset();
 		}
@@ -156,30 +156,22 @@ static int parse_args(int argc, char **argv, int *first)
 	return 0;
 }
 
-int sh_main(int argc, char **argv)
+/* Everything between the command line and the end of the commands. */
+static void run(int argc, char **argv)
 {
-	struct sh_try t;
 	char *command = NULL, *file = NULL;
-	int i = 1, exc;
+	int i = 1;
 
-	memset(&sh, 0, sizeof sh);
-	sh.arg0 = argc > 0 ? argv[0] : (char *)"sh";
-	sh.pid = getpid();
-	sh.login = sh.arg0[0] == '-';
-	sh_try_enter(&t);
-	exc = setjmp(t.jb);
-	if (exc != 0)
-		sh_terminate();
 	optv['h'] = 1;
 	if (parse_args(argc, argv, &i) < 0)
-		return 2;
+		sh_exit(2);
 	if (optv['l'])
 		sh.login = true;
 	if (optv['c']) {
 		command = argv[i++];
 		if (command == NULL) {
 			sh_warn("-c needs an argument");
-			return 2;
+			sh_exit(2);
 		}
 		if (argv[i] != NULL)
 			sh.arg0 = argv[i++];
@@ -208,8 +200,7 @@ int sh_main(int argc, char **argv)
 
 		if (e != 0) {
 			sh_warn("cannot open %s: %s", file, strerror(e));
-			sh.status = e == ENOENT ? 127 : 126;
-			sh_terminate();
+			sh_exit(e == ENOENT ? 127 : 126);
 		}
 		eval_input(0);
 	} else {
@@ -219,5 +210,18 @@ int sh_main(int argc, char **argv)
 		else
 			eval_input(0);
 	}
+}
+
+int sh_main(int argc, char **argv)
+{
+	struct sh_try t;
+
+	memset(&sh, 0, sizeof sh);
+	sh.arg0 = argc > 0 ? argv[0] : (char *)"sh";
+	sh.pid = getpid();
+	sh.login = sh.arg0[0] == '-';
+	sh_try_enter(&t);
+	if (setjmp(t.jb) == 0)
+		run(argc, argv);
 	sh_terminate();
 }

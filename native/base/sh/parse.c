@@ -1,6 +1,8 @@
 /*
  * parse.c: the grammar (POSIX XCU 2.10), by recursive descent with one token of look-ahead.
  *
+ * Compound commands are in compound.c.
+ *
  * Aliases are expanded when a word is looked at in command position: its text is pushed onto the
  * input and the token read again. Reserved words are plain words until the grammar asks for them.
  */
@@ -10,7 +12,7 @@
 static struct node *p_andor(void);
 static struct node *p_command(void);
 
-static int peek(void)
+int p_peek(void)
 {
 	if (!lx.have) {
 		lx.tok = lx_token();
@@ -20,21 +22,21 @@ static int peek(void)
 	return lx.tok;
 }
 
-static void skip(void)
+void p_skip(void)
 {
 	lx.have = false;
 }
 
-static void skip_newlines(void)
+void p_skip_newlines(void)
 {
-	while (peek() == T_NL)
-		skip();
+	while (p_peek() == T_NL)
+		p_skip();
 }
 
 /* Look at the next token in command position, expanding aliases. */
-static int peek_cmd(void)
+int p_peek_cmd(void)
 {
-	while (peek() == T_WORD && !lx.alias_done) {
+	while (p_peek() == T_WORD && !lx.alias_done) {
 		const char *s = lx_literal(lx.word);
 		struct alias *a;
 
@@ -47,22 +49,22 @@ static int peek_cmd(void)
 	return lx.tok;
 }
 
-static bool is_kw(const char *kw)
+bool p_is_kw(const char *kw)
 {
 	const char *s;
 
-	if (peek() != T_WORD)
+	if (p_peek() != T_WORD)
 		return false;
 	s = lx_literal(lx.word);
 	return s != NULL && strcmp(s, kw) == 0;
 }
 
-static _Noreturn void unexpected(const char *want)
+_Noreturn void p_unexpected(const char *want)
 {
 	static const char *const names[] = { "end of file", "newline", ";", "&", "|", "&&", "||", ";;", ";&", "(", ")", "word", "redirection" };
-	const char *got = names[peek()];
+	const char *got = names[p_peek()];
 
-	if (peek() == T_WORD && lx_literal(lx.word) != NULL)
+	if (p_peek() == T_WORD && lx_literal(lx.word) != NULL)
 		got = lx_literal(lx.word);
 	sh.lineno = lx.line;
 	if (want != NULL)
@@ -70,15 +72,15 @@ static _Noreturn void unexpected(const char *want)
 	sh_error("syntax error: unexpected %s", got);
 }
 
-static void expect_kw(const char *kw)
+void p_expect_kw(const char *kw)
 {
-	peek_cmd();
-	if (!is_kw(kw))
-		unexpected(kw);
-	skip();
+	p_peek_cmd();
+	if (!p_is_kw(kw))
+		p_unexpected(kw);
+	p_skip();
 }
 
-static struct node *node_new(int type)
+struct node *p_node(int type)
 {
 	struct node *n = lx_alloc(sizeof *n);
 
@@ -88,7 +90,7 @@ static struct node *node_new(int type)
 	return n;
 }
 
-static struct word *word_new(struct wpart *parts)
+struct word *p_word(struct wpart *parts)
 {
 	struct word *w = lx_alloc(sizeof *w);
 
@@ -101,30 +103,30 @@ static bool at_list_end(void)
 	static const char *const enders[] = { "then", "else", "elif", "fi", "do", "done", "esac", "}" };
 	size_t i;
 
-	switch (peek_cmd()) {
+	switch (p_peek_cmd()) {
 	case T_EOF: case T_RP: case T_DSEMI: case T_SEMIAND:
 		return true;
 	case T_WORD:
 		for (i = 0; i < sizeof enders / sizeof *enders; i++)
-			if (is_kw(enders[i]))
+			if (p_is_kw(enders[i]))
 				return true;
 	}
 	return false;
 }
 
 /* and-or lists separated by ; & newline. At the top level a newline ends it. NULL when empty. */
-static struct node *p_list(bool top)
+struct node *p_list(bool top)
 {
 	struct node *seq = NULL, *first = NULL, **tail = NULL;
 
 	if (!top)
-		skip_newlines();
-	while (!at_list_end() && !(top && peek() == T_NL)) {
+		p_skip_newlines();
+	while (!at_list_end() && !(top && p_peek() == T_NL)) {
 		struct node *n = p_andor();
-		int t = peek();
+		int t = p_peek();
 
 		if (t == T_BG) {
-			struct node *bg = node_new(N_BG);
+			struct node *bg = p_node(N_BG);
 
 			bg->a = n;
 			n = bg;
@@ -133,7 +135,7 @@ static struct node *p_list(bool top)
 			first = n;
 		} else {
 			if (seq == NULL) {
-				seq = node_new(N_SEQ);
+				seq = p_node(N_SEQ);
 				seq->a = first;
 				tail = &first->next;
 			}
@@ -141,21 +143,21 @@ static struct node *p_list(bool top)
 			tail = &n->next;
 		}
 		if (t == T_BG || t == T_SEMI)
-			skip();
+			p_skip();
 		else if (t != T_NL || top)
 			break;
 		if (!top)
-			skip_newlines();
+			p_skip_newlines();
 	}
 	return seq ? seq : first;
 }
 
-static struct node *p_body(void)
+struct node *p_body(void)
 {
 	struct node *n = p_list(false);
 
 	if (n == NULL)
-		unexpected(NULL);
+		p_unexpected(NULL);
 	return n;
 }
 
@@ -164,22 +166,22 @@ static struct node *p_pipeline(void)
 	struct node *first, **tail, *pipe = NULL;
 	bool neg = false;
 
-	peek_cmd();
-	while (is_kw("!")) {
+	p_peek_cmd();
+	while (p_is_kw("!")) {
 		neg = !neg;
-		skip();
-		peek_cmd();
+		p_skip();
+		p_peek_cmd();
 	}
 	first = p_command();
 	tail = &first->next;
-	while (peek() == T_PIPE) {
+	while (p_peek() == T_PIPE) {
 		struct node *n;
 
-		skip();
-		skip_newlines();
+		p_skip();
+		p_skip_newlines();
 		n = p_command();
 		if (pipe == NULL) {
-			pipe = node_new(N_PIPE);
+			pipe = p_node(N_PIPE);
 			pipe->a = first;
 		}
 		*tail = n;
@@ -188,7 +190,7 @@ static struct node *p_pipeline(void)
 	if (pipe != NULL)
 		first = pipe;
 	if (neg) {
-		struct node *n = node_new(N_NOT);
+		struct node *n = p_node(N_NOT);
 
 		n->a = first;
 		first = n;
@@ -200,11 +202,11 @@ static struct node *p_andor(void)
 {
 	struct node *n = p_pipeline();
 
-	while (peek() == T_AND || peek() == T_OR) {
-		struct node *m = node_new(peek() == T_AND ? N_AND : N_OR);
+	while (p_peek() == T_AND || p_peek() == T_OR) {
+		struct node *m = p_node(p_peek() == T_AND ? N_AND : N_OR);
 
-		skip();
-		skip_newlines();
+		p_skip();
+		p_skip_newlines();
 		m->a = n;
 		m->b = p_pipeline();
 		n = m;
@@ -212,181 +214,33 @@ static struct node *p_andor(void)
 	return n;
 }
 
-static struct node *p_if(void)
-{
-	struct node *n = node_new(N_IF);
-
-	skip();
-	n->a = p_body();
-	expect_kw("then");
-	n->b = p_body();
-	peek_cmd();
-	if (is_kw("elif")) {
-		n->c = p_if();
-		return n; /* the inner one took the fi */
-	}
-	if (is_kw("else")) {
-		skip();
-		n->c = p_body();
-	}
-	expect_kw("fi");
-	return n;
-}
-
-static struct node *p_while(int type)
-{
-	struct node *n = node_new(type);
-
-	skip();
-	n->a = p_body();
-	expect_kw("do");
-	n->b = p_body();
-	expect_kw("done");
-	return n;
-}
-
-static struct node *p_for(void)
-{
-	struct node *n = node_new(N_FOR);
-	struct word **tail = &n->words;
-	const char *s;
-
-	skip();
-	if (peek() != T_WORD || (s = lx_literal(lx.word)) == NULL || !is_name(s))
-		sh_error("syntax error: bad for loop variable");
-	n->name = (char *)s;
-	skip();
-	skip_newlines();
-	if (is_kw("in")) {
-		n->has_in = true;
-		skip();
-		while (peek() == T_WORD) {
-			*tail = word_new(lx.word);
-			tail = &(*tail)->next;
-			skip();
-		}
-		if (peek() != T_SEMI && peek() != T_NL)
-			unexpected(NULL);
-		skip();
-	} else if (peek() == T_SEMI) {
-		skip();
-	}
-	skip_newlines();
-	expect_kw("do");
-	n->b = p_body();
-	expect_kw("done");
-	return n;
-}
-
-static struct node *p_case(void)
-{
-	struct node *n = node_new(N_CASE);
-	struct citem **tail = &n->items;
-
-	skip();
-	if (peek() != T_WORD)
-		unexpected(NULL);
-	n->words = word_new(lx.word);
-	skip();
-	skip_newlines();
-	if (!is_kw("in"))
-		unexpected("in");
-	skip();
-	skip_newlines();
-	while (!is_kw("esac")) {
-		struct citem *it = lx_alloc(sizeof *it);
-		struct word **wt = &it->pats;
-
-		if (peek() == T_LP)
-			skip();
-		for (;;) {
-			if (peek() != T_WORD)
-				unexpected(NULL);
-			*wt = word_new(lx.word);
-			wt = &(*wt)->next;
-			skip();
-			if (peek() != T_PIPE)
-				break;
-			skip();
-		}
-		if (peek() != T_RP)
-			unexpected(")");
-		skip();
-		it->body = p_list(false);
-		*tail = it;
-		tail = &it->next;
-		if (peek() == T_DSEMI || peek() == T_SEMIAND) {
-			it->fallthrough = peek() == T_SEMIAND;
-			skip();
-			skip_newlines();
-		} else {
-			break;
-		}
-	}
-	expect_kw("esac");
-	return n;
-}
-
-static struct node *p_compound(void)
-{
-	struct node *n;
-
-	if (peek_cmd() == T_LP) {
-		n = node_new(N_SUBSHELL);
-		skip();
-		n->a = p_body();
-		if (peek() != T_RP)
-			unexpected(")");
-		skip();
-		return n;
-	}
-	if (is_kw("{")) {
-		n = node_new(N_GROUP);
-		skip();
-		n->a = p_body();
-		expect_kw("}");
-		return n;
-	}
-	if (is_kw("if"))
-		return p_if();
-	if (is_kw("while"))
-		return p_while(N_WHILE);
-	if (is_kw("until"))
-		return p_while(N_UNTIL);
-	if (is_kw("for"))
-		return p_for();
-	if (is_kw("case"))
-		return p_case();
-	return NULL;
-}
-
 static struct node *p_redirs(struct node *n)
 {
 	struct redir **tail = &n->redirs;
 
-	while (peek() == T_REDIR) {
+	while (p_peek() == T_REDIR) {
 		*tail = lx.redir;
 		tail = &lx.redir->next;
-		skip();
+		p_skip();
 	}
 	return n;
 }
 
 static struct node *p_func(const char *name)
 {
-	struct node *n = node_new(N_FUNC), *body;
+	struct node *n = p_node(N_FUNC), *body;
 
-	skip();
-	if (peek() != T_RP)
-		unexpected(")");
-	skip();
+	p_skip();
+	if (p_peek() != T_RP)
+		p_unexpected(")");
+	p_skip();
 	if (!is_name(name))
 		sh_error("syntax error: bad function name");
 	n->name = (char *)name;
-	skip_newlines();
+	p_skip_newlines();
 	body = p_compound();
 	if (body == NULL)
-		unexpected(NULL);
+		p_unexpected(NULL);
 	n->a = p_redirs(body);
 	return n;
 }
@@ -417,7 +271,7 @@ static char *split_assign(struct wpart *w, struct wpart **value)
 
 static struct node *p_simple(void)
 {
-	struct node *n = node_new(N_SIMPLE);
+	struct node *n = p_node(N_SIMPLE);
 	struct redir **rt = &n->redirs;
 	struct word **wt = &n->words;
 	struct assign **at = &n->assigns;
@@ -425,17 +279,17 @@ static struct node *p_simple(void)
 
 	in_took_alias_blank();
 	for (;;) {
-		int t = alias_next ? peek_cmd() : peek();
+		int t = alias_next ? p_peek_cmd() : p_peek();
 
 		if (t == T_REDIR) {
 			*rt = lx.redir;
 			rt = &lx.redir->next;
-			skip();
+			p_skip();
 		} else if (t == T_WORD) {
 			struct wpart *w = lx.word, *value;
 			char *name;
 
-			skip();
+			p_skip();
 			if (n->words == NULL && (name = split_assign(w, &value)) != NULL) {
 				*at = lx_alloc(sizeof **at);
 				(*at)->name = name;
@@ -443,15 +297,15 @@ static struct node *p_simple(void)
 				at = &(*at)->next;
 				continue;
 			}
-			*wt = word_new(w);
+			*wt = p_word(w);
 			wt = &(*wt)->next;
-			peek(); /* may finish an alias whose text ended in a blank */
+			p_peek(); /* may finish an alias whose text ended in a blank */
 			alias_next = in_took_alias_blank();
-			if (n->words->next == NULL && n->assigns == NULL && n->redirs == NULL && peek() == T_LP) {
+			if (n->words->next == NULL && n->assigns == NULL && n->redirs == NULL && p_peek() == T_LP) {
 				const char *s = lx_literal(w);
 
 				if (s == NULL)
-					unexpected(NULL);
+					p_unexpected(NULL);
 				return p_func(s);
 			}
 		} else {
@@ -459,7 +313,7 @@ static struct node *p_simple(void)
 		}
 	}
 	if (n->words == NULL && n->assigns == NULL && n->redirs == NULL)
-		unexpected(NULL);
+		p_unexpected(NULL);
 	return n;
 }
 
@@ -470,7 +324,7 @@ static struct node *p_command(void)
 	if (n != NULL)
 		return p_redirs(n);
 	if (at_list_end())
-		unexpected(NULL);
+		p_unexpected(NULL);
 	return p_simple();
 }
 
@@ -479,8 +333,8 @@ struct node *parse_list_until(int tok)
 {
 	struct node *n = p_list(false);
 
-	if (peek() != tok)
-		unexpected(tok == T_RP ? ")" : NULL);
+	if (p_peek() != tok)
+		p_unexpected(tok == T_RP ? ")" : NULL);
 	return n;
 }
 
@@ -503,12 +357,13 @@ int parse_command(struct tree *t)
 	exc = setjmp(tr.jb);
 	if (exc == 0) {
 		t->node = p_list(true);
-		tok = peek();
+		tok = p_peek();
 		if (tok != T_NL && tok != T_EOF)
-			unexpected(NULL);
+			p_unexpected(NULL);
 		sh_try_leave(&tr);
 	} else {
 		arena_drop(t->arena);
+		t->arena = NULL;
 		lx_arena = outer;
 		lx = save;
 		in_discard();

@@ -209,12 +209,15 @@ extern struct lexer lx;
 extern struct arena *lx_arena;
 void lx_reset(void);
 int lx_token(void);
+struct wpart *lx_word(void); /* an unquoted word up to a metacharacter; NULL when there is none */
 int lx_getc(void);
 struct wpart *lx_string(const char *s); /* here-document style: $, ` and \ only */
 const char *lx_literal(struct wpart *w); /* text of a wholly unquoted literal word, else NULL */
 void *lx_alloc(size_t n);
 bool is_name(const char *s);
 size_t name_len(const char *s);
+bool name_start(int c);
+bool name_char(int c);
 
 enum parse_result { PARSE_OK, PARSE_EMPTY, PARSE_EOF };
 struct tree {
@@ -223,6 +226,19 @@ struct tree {
 };
 int parse_command(struct tree *t);
 struct node *parse_list_until(int tok);
+/* between parse.c and compound.c */
+int p_peek(void);
+int p_peek_cmd(void); /* in command position: aliases are expanded */
+void p_skip(void);
+void p_skip_newlines(void);
+bool p_is_kw(const char *kw);
+void p_expect_kw(const char *kw);
+_Noreturn void p_unexpected(const char *want);
+struct node *p_node(int type);
+struct word *p_word(struct wpart *parts);
+struct node *p_list(bool top);
+struct node *p_body(void);
+struct node *p_compound(void);
 struct alias *alias_find(const char *name);
 void alias_unbusy(struct alias *a);
 char *node_text(struct node *n); /* in the temporary arena */

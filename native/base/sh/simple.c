@@ -176,11 +176,13 @@ static int run_external(struct node *n, struct args *a, const char *path, int fl
 	}
 	j = job_new();
 	if (redir_may_block(plan)) {
+		bool grouped = j->jobctl;
+
 		pid = sh_fork(j, false);
 		if (pid == 0) {
 			if (redir_push(plan, false) < 0)
 				_exit(2);
-			trap_restore_for_exec(j->jobctl);
+			trap_restore_for_exec(grouped);
 			exec_external(a->v, env, file);
 		}
 		redir_close_plan(plan);
