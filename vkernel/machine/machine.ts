@@ -142,6 +142,10 @@ export interface MachVmspace {
   unmap(va: number, lenBytes: number): void;
   protect(va: number, lenBytes: number, prot: Prot): void;
   flush(): void;
+  /** False when every operation queued so far has been carried out (flush would have nothing to do). */
+  readonly pending?: boolean;
+  /** Guest threads that may be running now. Without it the VM assumes that some are. */
+  readonly nrunning?: number;
   /** A new guest thread, stopped with Trap.NEW pending in `trapOf` terms (no onTrap call is made for it), or EAGAIN. */
   newLwp(): MachLwp | Errno;
   /** Unmap everything and return the address space to the pool. All its threads must have been released. */

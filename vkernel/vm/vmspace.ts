@@ -1,6 +1,140 @@
-/** A process's address space. (Room head; the VM fills it in.) */
-import type { MachVmspace } from '../machine/machine.js';
+/**
+ * Address spaces: map, page table and host address space of a process, shared by its threads (and by vfork children).
+ *
+ * - refs counts processes. The last vmspaceFree releases everything; all machine threads must have been released before.
+ * - fork shares private memory copy-on-write: the parent's writable pages are protected in one pass over its page
+ *   table, and small processes get their child's page table filled in the same pass, so that the child does not start
+ *   with a storm of faults.
+ *
+ * Counterpart: struct vmspace, vmspace_fork and vmspace_exec in sys/vm/vm_map.c
+ */
+import { type MachVmspace, Prot } from '../machine/machine.js';
+import { ENOMEM, Errno } from '../sys/errno.js';
+import { gd } from '../sys/globaldata.js';
+import { Pmap, pmapCopy, pmapFlush, pmapProtect, pmapRelease, pmapRemove, pmapUpdate } from './pmap.js';
+import { VMASSERT } from './vm_assert.js';
+import { vmEntryOwnObject } from './vm_fault.js';
+import { MapEntry, VmMap } from './vm_map.js';
+import { vmObjectDeref, vmObjectRef } from './vm_object.js';
+import { DFLSSIZ, Inherit } from './vm_param.js';
 
-export interface Vmspace {
-  readonly mach: MachVmspace;
+/** A process with at most this many pages gets its child's page table filled at fork. */
+const FORK_COPY_MAX = 512;
+
+export class Vmspace {
+  refs = 1;
+  readonly map: VmMap;
+  readonly pmap: Pmap;
+  /** Text and data segments as exec loaded them: addresses and sizes in bytes. They place the break and mmap's hints. */
+  textAddr = 0;
+  textSize = 0;
+  dataAddr = 0;
+  /** Grows with the break. */
+  dataSize = 0;
+  /** RLIMIT_STACK in bytes, for stack growth; exec and setrlimit set it. */
+  stackLimit = DFLSSIZ;
+  /** mlockall(MCL_FUTURE): new mappings are wired. */
+  wireFuture = false;
+
+  constructor(readonly mach: MachVmspace) {
+    this.pmap = new Pmap(mach);
+    this.map = new VmMap(this.pmap, mach.userTop);
+    gd.vm.vmspaces.add(this);
+  }
+}
+
+/** A new, empty address space; EAGAIN when the host has none left. */
+export function vmspaceAlloc(): Vmspace | Errno {
+  const mach = gd.machine.newVmspace();
+  return mach instanceof Errno ? mach : new Vmspace(mach);
+}
+
+export function vmspaceRef(vm: Vmspace): void {
+  vm.refs++;
+}
+
+/** A copy of `vm` for fork; EAGAIN from the host, or ENOMEM. */
+export function vmspaceFork(vm: Vmspace): Vmspace | Errno {
+  const sys = gd.vm;
+  if (sys.pages.freeCount <= sys.freeReserved && sys.reclaim(sys.freeMin, true) === 0) return ENOMEM;
+  const child = vmspaceAlloc();
+  if (child instanceof Errno) return child;
+  child.textAddr = vm.textAddr;
+  child.textSize = vm.textSize;
+  child.dataAddr = vm.dataAddr;
+  child.dataSize = vm.dataSize;
+  child.stackLimit = vm.stackLimit;
+  const copy = vm.pmap.resident <= FORK_COPY_MAX;
+  let shared = false;
+  for (const e of vm.map.entries) {
+    if (e.inherit === Inherit.NONE) continue;
+    let mask = Prot.READ | Prot.WRITE | Prot.EXEC;
+    if (e.inherit === Inherit.SHARE) {
+      // Both must find the same pages, so the object has to exist.
+      if (e.cow || e.object === null) vmEntryOwnObject(e);
+      vmObjectRef(e.object!);
+    } else if (e.object !== null && e.cow) {
+      vmObjectRef(e.object);
+      if (!e.needsCopy) {
+        e.needsCopy = true;
+        pmapProtect(vm.pmap, e.start, e.end, Prot.READ | Prot.EXEC);
+        shared = true;
+      }
+      e.faultNext = -1;
+      mask = Prot.READ | Prot.EXEC;
+    } else if (e.object !== null) {
+      // Shared memory that becomes private in the child (minherit).
+      vmObjectRef(e.object);
+      mask = Prot.READ | Prot.EXEC;
+    }
+    const f = new MapEntry(e.start, e.end, e.object, e.off, e.prot, e.maxprot, e);
+    f.stackLimit = e.stackLimit;
+    f.cow = e.inherit === Inherit.COPY ? true : e.cow;
+    f.needsCopy = e.inherit === Inherit.COPY && e.object !== null;
+    child.map.entries.push(f);
+    if (copy && e.object !== null) pmapCopy(child.pmap, vm.pmap, e.start, e.end, mask);
+  }
+  for (const f of child.map.entries) child.map.size += f.end - f.start;
+  pmapUpdate(child.pmap);
+  pmapUpdate(vm.pmap);
+  // Other threads of the parent must not write to pages that are the child's as well now. The one that forked is
+  // stopped, and resuming it carries the protection out.
+  if (shared && vm.mach.nrunning !== 0) pmapFlush(vm.pmap);
+  sys.counters.forks++;
+  sys.counters.forkpages += child.pmap.resident;
+  return child;
+}
+
+/** Unmap everything and forget the segments; the space goes on. */
+export function vmspaceClear(vm: Vmspace): void {
+  const entries = vm.map.entries.splice(0);
+  pmapRemove(vm.pmap, 0, vm.map.max);
+  for (const e of entries) if (e.object !== null) vmObjectDeref(e.object);
+  vm.map.size = 0;
+  vm.textAddr = vm.textSize = vm.dataAddr = vm.dataSize = 0;
+  vm.wireFuture = false;
+  pmapUpdate(vm.pmap);
+}
+
+/**
+ * An empty address space for exec: `vm` itself, emptied, when nobody else uses it; else a new one (the caller frees
+ * its reference to `vm` when it has moved over). All other threads of the process must be gone.
+ */
+export function vmspaceExec(vm: Vmspace): Vmspace | Errno {
+  if (vm.refs > 1) return vmspaceAlloc();
+  vmspaceClear(vm);
+  return vm;
+}
+
+/** Drop a reference; the last one releases memory and host address space. */
+export function vmspaceFree(vm: Vmspace): void {
+  VMASSERT(vm.refs > 0, 'vmspaceFree: no references');
+  if (--vm.refs > 0) return;
+  pmapUpdate(vm.pmap);
+  vm.mach.release();
+  pmapRelease(vm.pmap);
+  for (const e of vm.map.entries) if (e.object !== null) vmObjectDeref(e.object);
+  vm.map.entries.length = 0;
+  vm.map.size = 0;
+  gd.vm.vmspaces.delete(vm);
 }
