@@ -189,7 +189,7 @@ function eachLeaf(
     }
     return;
   }
-  for (let l = pm.leafHead; l >= 0; ) {
+  for (let l = pm.leafHead; l >= 0;) {
     const next = t.leafNext[l];
     const k = t.leafKey[l];
     if (k >= k0 && k <= k1) {
@@ -300,7 +300,7 @@ export function pmapRemovePage(ppn: number): void {
   }
 }
 
-/** Write-protect a page in every address space. */
+/** Write-protect a page in every address space; no guest can write to it any more when this returns. */
 export function pmapCleanPage(ppn: number): void {
   const t = gd.vm.ptes;
   for (let i = t.pages.pvHead[ppn]; i >= 0; i = t.pvNext[i]) {
@@ -309,14 +309,14 @@ export function pmapCleanPage(ppn: number): void {
     t.pte[i] = old & ~Prot.WRITE;
     const pm = t.pmaps[t.leafPmap[i >> 9]]!;
     pm.emitProtect(t.vaOf(i), 1, old & PTE_PROT & ~Prot.WRITE);
-    pmapUpdate(pm);
+    pmapFlush(pm);
   }
 }
 
 /** The host has unmapped everything (MachVmspace.release was called): drop the page table. */
 export function pmapRelease(pm: Pmap): void {
   const t = gd.vm.ptes;
-  for (let l = pm.leafHead; l >= 0; ) {
+  for (let l = pm.leafHead; l >= 0;) {
     const next = t.leafNext[l];
     const end = (l + 1) << 9;
     for (let i = l << 9; t.leafCount[l] > 0 && i < end; i++) if (t.pte[i] !== 0) t.clear(i);

@@ -10,7 +10,8 @@
 import type { Blocking } from '../sys/blocking.js';
 import { EFAULT, EINVAL, type Errno, NOTNOW } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
-import { PAGE_SIZE, SEG_SHIFT } from '../machine/ram.js';
+import { type GuestRam, PAGE_SIZE, SEG_SHIFT } from '../machine/ram.js';
+import { vmPageUnhold } from './vm_page.js';
 import { copyin, copyinB, copyout, copyoutB, zeroout } from './vm_user.js';
 import type { Vmspace } from './vmspace.js';
 
@@ -130,7 +131,19 @@ export function uiomove(kbuf: Uint8Array, off: number, n: number, uio: Uio): Err
 
 /** uiomove with guest RAM from physical address `pa` as the kernel's side (pages of the cache). */
 export function uiomovePhys(pa: number, n: number, uio: Uio): Errno | null {
+  if (n <= 0) return null;
   const ram = gd.machine.ram;
+  // Faults on the user's side must not reclaim the pages we are copying.
+  const hold = gd.vm.pages.hold;
+  const first = Math.floor(pa / PAGE_SIZE);
+  const last = Math.floor((pa + n - 1) / PAGE_SIZE);
+  for (let p = first; p <= last; p++) hold[p]++;
+  const error = movePhys(ram, pa, n, uio);
+  for (let p = first; p <= last; p++) vmPageUnhold(p);
+  return error;
+}
+
+function movePhys(ram: GuestRam, pa: number, n: number, uio: Uio): Errno | null {
   while (n > 0) {
     const m = Math.min(n, SEG_SIZE - (pa % SEG_SIZE));
     const left = uio.resid;

@@ -69,7 +69,7 @@ let foundPpn = -1;
  */
 function find(o: VmObject, pindex: number): Errno | null {
   const pages = gd.vm.pages;
-  for (let cur: VmObject = o; ; ) {
+  for (let cur: VmObject = o; ;) {
     const p = pages.lookup(cur.id, pindex);
     if (cur.pager !== null) {
       foundObj = cur;
@@ -143,6 +143,8 @@ function fault(vm: Vmspace, va: number, access: number): Errno | null {
       if (r === NOTNOW) {
         sys.faultObject = obj;
         sys.faultPindex = at;
+        sys.notNowVa = va;
+        sys.notNowAccess = access;
         return NOTNOW;
       }
       return r === ENOMEM ? ENOMEM : EIO;

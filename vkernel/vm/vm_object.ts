@@ -13,7 +13,7 @@
  */
 import { gd } from '../sys/globaldata.js';
 import { pmapRemovePage } from './pmap.js';
-import { VMASSERT } from './vm_assert.js';
+import { KASSERT } from '../kern/kern_shutdown.js';
 import { vmPageFree, vmPageInsert, vmPageRemove } from './vm_page.js';
 import type { Pager } from './vm_pager.js';
 import { PAGE_SIZE } from './vm_param.js';
@@ -58,8 +58,8 @@ export function vmObjectRef(o: VmObject): void {
 
 /** Drop a reference; with the last one an object without a vnode goes away with its pages. */
 export function vmObjectDeref(o: VmObject): void {
-  for (let cur: VmObject | null = o; cur !== null; ) {
-    VMASSERT(cur.refs > 0, 'vmObjectDeref: no references');
+  for (let cur: VmObject | null = o; cur !== null;) {
+    KASSERT(cur.refs > 0, 'vmObjectDeref: no references');
     cur.refs--;
     if (cur.refs > 0) {
       if (cur.refs === 1 && cur.type === 'anon' && cur.pager === null) {
@@ -95,7 +95,7 @@ function destroy(o: VmObject): void {
 
 /** A vnode or device goes away: free all pages. Nothing may map the object any more. */
 export function vmObjectTerminate(o: VmObject): void {
-  VMASSERT(o.refs === 0, 'vmObjectTerminate: still referenced');
+  KASSERT(o.refs === 0, 'vmObjectTerminate: still referenced');
   destroy(o);
 }
 
@@ -112,7 +112,7 @@ export function vmObjectPageRemove(o: VmObject, from: number, to: number): void 
     }
     return;
   }
-  for (let p = o.pageHead; p >= 0; ) {
+  for (let p = o.pageHead; p >= 0;) {
     const next = pages.onext[p];
     const pi = pages.pindex[p];
     if (pi >= from && pi < to && pages.wire[p] === 0) vmPageFree(p);
@@ -165,7 +165,7 @@ export function vmObjectCollapse(o: VmObject): void {
           const pi = pages.pindex[p];
           const hidden = pages.lookup(o.id, pi);
           if (hidden >= 0) {
-            VMASSERT(pages.wire[hidden] === 0, 'collapse: hidden page is wired');
+            KASSERT(pages.wire[hidden] === 0, 'collapse: hidden page is wired');
             vmPageFree(hidden);
           }
           vmPageRemove(p);

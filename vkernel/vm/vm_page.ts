@@ -12,8 +12,9 @@
 import { gd } from '../sys/globaldata.js';
 import { pmapDrain, pmapLimboCheck, pmapRemovePage } from './pmap.js';
 import type { VmObject } from './vm_object.js';
+import { PAGE_SIZE } from './vm_param.js';
 import { PG, PQ } from './vm_pages.js';
-import { VMASSERT } from './vm_assert.js';
+import { KASSERT } from '../kern/kern_shutdown.js';
 
 export { PG, PQ };
 
@@ -27,6 +28,7 @@ export function vmPageInsert(ppn: number, o: VmObject, pindex: number): void {
   if (head >= 0) pages.oprev[head] = ppn;
   o.pageHead = ppn;
   o.resident++;
+  if (o.type === 'anon' && (pindex + 1) * PAGE_SIZE > o.sizeBytes) o.sizeBytes = (pindex + 1) * PAGE_SIZE;
   if (o.type === 'vnode') pages.enqueue(ppn, PQ.INACTIVE);
 }
 
@@ -104,8 +106,8 @@ export function vmPageLookup(o: VmObject, pindex: number): number {
 /** Free a page: out of its object, unmapped everywhere. It must not be wired. */
 export function vmPageFree(ppn: number): void {
   const pages = gd.vm.pages;
-  VMASSERT(pages.wire[ppn] === 0, 'vmPageFree: wired');
-  VMASSERT(pages.queue[ppn] === PQ.NONE || pages.queue[ppn] >= PQ.INACTIVE, 'vmPageFree: not in use');
+  KASSERT(pages.wire[ppn] === 0, 'vmPageFree: wired');
+  KASSERT(pages.queue[ppn] === PQ.NONE || pages.queue[ppn] >= PQ.INACTIVE, 'vmPageFree: not in use');
   if (pages.pvHead[ppn] >= 0) pmapRemovePage(ppn);
   if (pages.objId[ppn] !== 0) vmPageRemove(ppn);
   pages.release(ppn, gd.vm.ptes.stale.length > 0);
@@ -119,7 +121,7 @@ export function vmPageWire(ppn: number): void {
 
 export function vmPageUnwire(ppn: number): void {
   const pages = gd.vm.pages;
-  VMASSERT(pages.wire[ppn] > 0, 'vmPageUnwire: not wired');
+  KASSERT(pages.wire[ppn] > 0, 'vmPageUnwire: not wired');
   if (--pages.wire[ppn] === 0) pages.wireCount--;
 }
 
@@ -130,7 +132,7 @@ export function vmPageHold(ppn: number): void {
 
 export function vmPageUnhold(ppn: number): void {
   const pages = gd.vm.pages;
-  VMASSERT(pages.hold[ppn] > 0, 'vmPageUnhold: not held');
+  KASSERT(pages.hold[ppn] > 0, 'vmPageUnhold: not held');
   if (--pages.hold[ppn] > 0 || pages.queue[ppn] !== PQ.HOLD) return;
   pages.queue[ppn] = PQ.NONE;
   pages.qcount[PQ.HOLD]--;

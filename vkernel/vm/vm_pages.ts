@@ -230,7 +230,7 @@ export class VmPages {
 
   /** All queued unmappings are done: what waited in LIMBO is free. */
   freeLimbo(): void {
-    for (let p = this.qhead[PQ.LIMBO]; p >= 0; ) {
+    for (let p = this.qhead[PQ.LIMBO]; p >= 0;) {
       const next = this.qnext[p];
       this.freePage(p);
       p = next;

@@ -4,6 +4,8 @@
  * Lower files of this room (pages, page tables, objects) reach each other through it, so that there are no import
  * cycles. Counterpart: the globals of sys/vm (vm_page_array, vmstats, vmmeter)
  */
+import type { Proc } from '../kern/proc.js';
+import { EBADF, type Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { PmapTable } from './pmap_table.js';
 import { VmPages } from './vm_pages.js';
@@ -14,6 +16,16 @@ declare module '../sys/globaldata.js' {
   interface GlobalData {
     vm: VmSystem;
   }
+}
+
+/** What mmap needs of an open file. */
+export interface MappableFile {
+  /** FREAD 1, FWRITE 2. */
+  readonly flags: number;
+  readonly ops: {
+    /** The object with a reference for the caller, or ENODEV. */
+    mmapObject(fp: MappableFile, prot: number, flags: number): VmObject | Errno;
+  };
 }
 
 /** Counters since boot; names as in struct vmmeter. */
@@ -64,9 +76,14 @@ export class VmSystem {
    */
   onOutOfMemory: (() => boolean) | null = null;
 
-  /** What the last vmFaultTry that answered NOTNOW was waiting for. */
+  /** What the last vmFaultTry that answered NOTNOW was waiting for, and what it was asked. */
   faultObject: VmObject | null = null;
   faultPindex = 0;
+  notNowVa = 0;
+  notNowAccess = 0;
+
+  /** An open file by descriptor, for mmap. Installed by the descriptor room (fdget of kern/file.ts). */
+  fdget: (p: Proc, fd: number) => MappableFile | Errno = () => EBADF;
 
   constructor() {
     this.pages = new VmPages(gd.machine.ram);

@@ -209,7 +209,14 @@ export function* physicalB(vm: Vmspace, uva: number, access: number): Blocking<n
 }
 
 /** copyin that sleeps. Copies in pieces: the user's memory may change between them. */
-export function* copyinB(vm: Vmspace, uva: number, dst: Uint8Array, dstOff: number, len: number): Blocking<Errno | null> {
+export function* copyinB(
+  vm: Vmspace,
+  uva: number,
+  dst: Uint8Array,
+  dstOff: number,
+  len: number,
+): Blocking<Errno | null> {
+  if (!(len >= 0 && uva >= 0 && uva + len <= vm.map.max)) return len === 0 ? null : EFAULT;
   while (len > 0) {
     const n = Math.min(len, PAGE_SIZE - (uva % PAGE_SIZE));
     let error = copyin(vm, uva, dst, dstOff, n);
@@ -225,7 +232,14 @@ export function* copyinB(vm: Vmspace, uva: number, dst: Uint8Array, dstOff: numb
   return null;
 }
 
-export function* copyoutB(vm: Vmspace, src: Uint8Array, srcOff: number, uva: number, len: number): Blocking<Errno | null> {
+export function* copyoutB(
+  vm: Vmspace,
+  src: Uint8Array,
+  srcOff: number,
+  uva: number,
+  len: number,
+): Blocking<Errno | null> {
+  if (!(len >= 0 && uva >= 0 && uva + len <= vm.map.max)) return len === 0 ? null : EFAULT;
   while (len > 0) {
     const n = Math.min(len, PAGE_SIZE - (uva % PAGE_SIZE));
     let error = copyout(vm, src, srcOff, uva, n);
@@ -251,4 +265,18 @@ export function* copyinstrB(vm: Vmspace, uva: number, maxLen: number): Blocking<
     const error = yield* vmFault(vm, a, Prot.READ);
     if (error !== null) return EFAULT;
   }
+}
+
+export function* suword32B(vm: Vmspace, uva: number, value: number): Blocking<Errno | null> {
+  const buf = new Uint8Array(4);
+  new DataView(buf.buffer).setUint32(0, value, true);
+  return yield* copyoutB(vm, buf, 0, uva, 4);
+}
+
+export function* suword64B(vm: Vmspace, uva: number, value: number): Blocking<Errno | null> {
+  const buf = new Uint8Array(8);
+  const v = new DataView(buf.buffer);
+  v.setUint32(0, value, true);
+  v.setUint32(4, Math.floor(value / 0x1_0000_0000), true);
+  return yield* copyoutB(vm, buf, 0, uva, 8);
 }

@@ -12,7 +12,7 @@ import { type MachVmspace, Prot } from '../machine/machine.js';
 import { ENOMEM, Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { Pmap, pmapCopy, pmapFlush, pmapProtect, pmapRelease, pmapRemove, pmapUpdate } from './pmap.js';
-import { VMASSERT } from './vm_assert.js';
+import { KASSERT } from '../kern/kern_shutdown.js';
 import { vmEntryOwnObject } from './vm_fault.js';
 import { MapEntry, VmMap } from './vm_map.js';
 import { vmObjectDeref, vmObjectRef } from './vm_object.js';
@@ -128,7 +128,7 @@ export function vmspaceExec(vm: Vmspace): Vmspace | Errno {
 
 /** Drop a reference; the last one releases memory and host address space. */
 export function vmspaceFree(vm: Vmspace): void {
-  VMASSERT(vm.refs > 0, 'vmspaceFree: no references');
+  KASSERT(vm.refs > 0, 'vmspaceFree: no references');
   if (--vm.refs > 0) return;
   pmapUpdate(vm.pmap);
   vm.mach.release();
