@@ -143,7 +143,7 @@ export interface MachVmspace {
   protect(va: number, lenBytes: number, prot: Prot): void;
   flush(): void;
   /** False when every operation queued so far has been carried out (flush would have nothing to do). */
-  readonly pending?: boolean;
+  readonly unflushed?: boolean;
   /** Guest threads that may be running now. Without it the VM assumes that some are. */
   readonly nrunning?: number;
   /** A new guest thread, stopped with Trap.NEW pending in `trapOf` terms (no onTrap call is made for it), or EAGAIN. */

@@ -343,7 +343,7 @@ export function pmapDrain(force: boolean): void {
   let kept = 0;
   for (let k = 0; k < stale.length; k++) {
     const pm = stale[k];
-    if (!pm.pending && pm.mach.pending === false) pm.stale = false;
+    if (!pm.pending && pm.mach.unflushed === false) pm.stale = false;
     else if (force) {
       pmapFlush(pm);
       pm.stale = false;

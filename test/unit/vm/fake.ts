@@ -30,7 +30,7 @@ export class FakeVmspace implements MachVmspace {
     readonly id: number,
     readonly machine: FakeMachine,
   ) {}
-  get pending(): boolean {
+  get unflushed(): boolean {
     return this.queue.length > 0;
   }
   map(va: number, ppn: number, npages: number, prot: Prot): void {
@@ -113,7 +113,7 @@ export function guestAccess(vm: Vmspace, va: number, access: Prot): number | Err
   const mach = vm.mach as FakeVmspace;
   for (let tries = 0; tries < 3; tries++) {
     // Resuming carries the queued operations out.
-    if (mach.pending) mach.flush();
+    if (mach.unflushed) mach.flush();
     const pte = mach.table.get(Math.floor(va / PAGE_SIZE));
     if (pte !== undefined && (pte.prot & access) !== 0) return pte.ppn * PAGE_SIZE + (va % PAGE_SIZE);
     const error = vmFaultTry(vm, va, access);
@@ -155,7 +155,7 @@ export function hostEqual(): string[] {
   const t = gd.vm.ptes;
   for (const vm of gd.vm.vmspaces) {
     const s = vm.mach as FakeVmspace;
-    if (s.pending) s.flush();
+    if (s.unflushed) s.flush();
     let n = 0;
     for (let l = vm.pmap.leafHead; l >= 0; l = t.leafNext[l]) {
       for (let i = l << 9; i < (l + 1) << 9; i++) {
