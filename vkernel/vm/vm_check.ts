@@ -6,7 +6,7 @@
 import { Prot } from '../machine/machine.js';
 import { gd } from '../sys/globaldata.js';
 import { PTE_PROT, PTE_SHIFT } from './pmap_table.js';
-import type { VmObject } from './vm_object.js';
+import { VmObject } from './vm_object.js';
 import { PG, PQ } from './vm_pages.js';
 import { PAGE_SIZE } from './vm_param.js';
 
@@ -63,7 +63,7 @@ function checkPages(expect: Expect): void {
     if (q === PQ.FREE) expect(pages.hold[p] === 0, () => `free page ${p} is held`);
     const id = pages.objId[p];
     if (id !== 0) {
-      expect(gd.vm.objects[id] != null, () => `page ${p} belongs to object ${id}, which is gone`);
+      expect(gd.vm.objects[id] instanceof VmObject, () => `page ${p} belongs to object ${id}, which is gone`);
       expect(pages.lookup(id, pages.pindex[p]) === p, () => `page ${p} is not found by its object and index`);
     }
   }
