@@ -347,8 +347,16 @@ found:
 		e->fts_info = FTS_NS;
 		e->fts_errno = errno;
 	}
-	if (e->fts_level == FTS_ROOTLEVEL)
+	if (e->fts_level == FTS_ROOTLEVEL) {
+		char *slash = strrchr(e->fts_name, '/');
+
 		f->dev = e->fts_dev;
+		/* From here on the name of a root is its last component; the path stays as it was given. */
+		if (slash != NULL && (slash != e->fts_name || slash[1] != '\0')) {
+			e->fts_namelen = (unsigned short)strlen(slash + 1);
+			memmove(e->fts_name, slash + 1, (size_t)e->fts_namelen + 1);
+		}
+	}
 	if (instr == FTS_FOLLOW) {
 		e->fts_instr = 0;
 		e->fts_info = (unsigned short)classify(f, e, 1);
