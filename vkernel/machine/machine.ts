@@ -140,8 +140,8 @@ export interface MachVmspace {
   readonly id: number;
   /** Lowest address that is the stub's, not the guest's. */
   readonly userTop: number;
-  /** Lowest address that can be mapped (the host may keep the first pages for itself). */
-  readonly userBottom: number;
+  /** Lowest address that can be mapped (the host may keep the first pages for itself); absent: 0. */
+  readonly userBottom?: number;
   /** Map `npages` contiguous physical pages from page number `ppn` at address `va`, replacing what is there. */
   map(va: number, ppn: number, npages: number, prot: Prot): void;
   unmap(va: number, lenBytes: number): void;
