@@ -281,4 +281,8 @@ export interface Machine {
 
 /** How a run ended. */
 export type StopCode =
-  { kind: 'halt' | 'reboot' | 'poweroff' } | { kind: 'exit'; status: number } | { kind: 'panic'; message: string };
+  | { kind: 'halt' | 'reboot' | 'poweroff' }
+  | { kind: 'exit'; status: number }
+  /** `vkernel run`: the program could not be started. */
+  | { kind: 'exec'; errno: Errno }
+  | { kind: 'panic'; message: string };
