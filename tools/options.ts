@@ -125,11 +125,18 @@ export function fileError(path: string, e: unknown): UsageError {
   return new UsageError(EX_NOINPUT, `${path}: ${why}`);
 }
 
+/** `name=value:name=value`. A piece without `=` belongs to the value before it (mountfrom=hammer2:vkd0). */
 function parseKenv(text: string, into: Map<string, string>): void {
+  let last = '';
   for (const item of text.split(':')) {
     const eq = item.indexOf('=');
+    if (eq < 0 && last !== '') {
+      into.set(last, `${into.get(last) ?? ''}:${item}`);
+      continue;
+    }
     if (eq <= 0) throw new UsageError(EX_USAGE, `bad kernel variable '${item}': expected name=value`);
-    into.set(item.slice(0, eq), item.slice(eq + 1));
+    last = item.slice(0, eq);
+    into.set(last, item.slice(eq + 1));
   }
 }
 

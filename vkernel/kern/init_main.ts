@@ -12,11 +12,9 @@ import type { Blocking } from '../sys/blocking.js';
 import { Errno } from '../sys/errno.js';
 import { type GlobalData, gd, setGlobalData } from '../sys/globaldata.js';
 import { SIGINT, SIGTERM } from '../sys/signal.js';
-import { devInit } from '../vfs/devfs/cdev.js';
-import { memDevInit } from '../vfs/devfs/mem.js';
 import { vmInit } from '../vm/vm_init.js';
 import { vmspaceAlloc } from '../vm/vmspace.js';
-import { vfsInit } from '../vfs/mount.js';
+import { MNT_RDONLY } from '../vfs/mount.js';
 import { vfsSyncAll } from '../vfs/vfs_mount.js';
 import { initSyscallTables } from './init_sysent.js';
 import { execProgram } from './kern_exec.js';
@@ -46,8 +44,8 @@ import { Pgrp, Proc, ProcState, Session, Ucred, pgrpEnter, procInit } from './pr
 import { kprintf, prfInit } from './subr_prf.js';
 import { onTrap } from './trap.js';
 import { uschedInit, uschedNew } from './usched.js';
+import { mountAt, mountRoot, vfsBoot } from './vfs_init.js';
 import { kernChdir } from './vfs_mount_syscalls.js';
-import { rootMount, type RootOptions } from './vfs_root.js';
 
 export interface RunOptions {
   /** Guest path of the program. */
@@ -132,12 +130,27 @@ export class Kernel implements MachineHandlers {
   /** The kernel's own first thread: mounts the root and starts process 1. */
   private *bootThread(): Blocking<void> {
     const o = this.options;
-    const root: RootOptions = { kenv: o.kenv, mounts: o.run?.mounts ?? [] };
-    const e = yield* rootMount(root);
+    const e = yield* mountFilesystems(o);
     if (e !== null) panic(`cannot mount root: ${e.text}`);
     if (o.run === null) yield* startInit(o);
     else yield* startRun(this.machine, o.run);
   }
+}
+
+/** The root from the base system's archive, and the host directories of `vkernel run`. */
+function* mountFilesystems(o: BootOptions): Blocking<Errno | null> {
+  const archive = gd.machine.readPackageFile('base.tar');
+  if (archive instanceof Errno) return archive;
+  const e = yield* mountRoot(archive);
+  if (e !== null) return e;
+  kprintf('Mounting root from tmpfs\n');
+  for (const h of o.run?.mounts ?? []) {
+    const m = yield* mountAt('hostfs', h.guest, h.write ? 0 : MNT_RDONLY, { dir: h.dir, from: h.from });
+    if (!(m instanceof Errno)) continue;
+    kprintf('%s: cannot mount host directory on %s: %s\n', h.from, h.guest, m.text);
+    return m;
+  }
+  return null;
 }
 
 /** Bring every room up, lowest first. */
@@ -150,9 +163,7 @@ function initRooms(o: BootOptions): void {
   sysctlInit();
   mibInit();
   vmInit();
-  vfsInit();
-  devInit();
-  memDevInit();
+  vfsBoot();
   const mb = (m.ram.npages * 4096) / 2 ** 20;
   procInit(Math.min(6000, Math.max(64, Math.floor(mb * MAXPROC_PER_MB))));
   sigInit();

@@ -16,9 +16,7 @@ import { umtxSyscalls } from './kern_umtx.js';
 import { genericSyscalls } from './sys_generic.js';
 import { sigSyscalls } from './sys_sig.js';
 import { makeSysent, type Sysent } from './syscalls.js';
-import { vfsAttrSyscalls } from './vfs_attr_syscalls.js';
-import { vfsMountSyscalls } from './vfs_mount_syscalls.js';
-import { vfsNameSyscalls } from './vfs_syscalls.js';
+import { vfsSyscalls } from './vfs_init.js';
 
 /** The table, the same for every kernel of this process but for the `warned` marks. */
 let sysent: (Sysent | null)[] | null = null;
@@ -36,9 +34,7 @@ export function initSyscallTables(): void {
     miscSyscalls,
     sysctlSyscalls,
     vmSyscalls,
-    vfsNameSyscalls,
-    vfsAttrSyscalls,
-    vfsMountSyscalls,
+    vfsSyscalls,
     descripSyscalls,
     genericSyscalls,
   );

@@ -42,7 +42,10 @@ describe('vkernel command line', () => {
   });
   it('takes a kernel environment of several variables', () => {
     const o = parseOptions(['-e', 'vfs.root.mountfrom=hammer2:vkd0s1d:boot_verbose=1'], 4);
-    expect([...o.kenv.keys()]).to.include('vfs.root.mountfrom');
+    expect([...o.kenv]).to.deep.equal([
+      ['vfs.root.mountfrom', 'hammer2:vkd0s1d'],
+      ['boot_verbose', '1'],
+    ]);
   });
   it('leaves everything after the program to the program', () => {
     const o = parseOptions(
