@@ -129,7 +129,7 @@ export function pmapEnter(pm: Pmap, va: number, ppn: number, prot: number): void
   let i = t.find(pm.id, va);
   if (i < 0) {
     const key = (va / LEAF_SPAN) | 0;
-    i = (t.allocLeaf(pm, key) << 9) + (((va % LEAF_SPAN) >>> 12) & 511);
+    i = (t.allocLeaf(pm, key) << 9) + ((va / PAGE_SIZE) & 511);
   }
   const old = t.pte[i];
   const now = (ppn << PTE_SHIFT) | prot;
@@ -156,7 +156,7 @@ export function pmapEnterRun(pm: Pmap, va: number, ppn: number, n: number, prot:
     const key = (va / LEAF_SPAN) | 0;
     let l = t.findLeaf(pm.id, key);
     if (l < 0) l = t.allocLeaf(pm, key);
-    const slot = ((va % LEAF_SPAN) >>> 12) & 511;
+    const slot = (va / PAGE_SIZE) & 511;
     const m = Math.min(n, 512 - slot);
     const i = (l << 9) + slot;
     for (let k = 0; k < m; k++) t.set(i + k, ppn + k, prot);

@@ -10,6 +10,7 @@
  * Counterpart: the page table pages and pv entries of sys/platform/pc64/x86_64/pmap.c
  */
 import type { Pmap } from './pmap.js';
+import { PAGE_SIZE } from './vm_param.js';
 import { PG, type VmPages } from './vm_pages.js';
 
 /** Address bytes covered by a leaf. */
@@ -99,7 +100,7 @@ export class PmapTable {
   find(id: number, va: number): number {
     const key = (va / LEAF_SPAN) | 0;
     for (let l = this.hhead[this.hash(id, key)]; l >= 0; l = this.leafHash[l]) {
-      if (this.leafKey[l] === key && this.leafPmap[l] === id) return (l << 9) + (((va % LEAF_SPAN) >>> 12) & 511);
+      if (this.leafKey[l] === key && this.leafPmap[l] === id) return (l << 9) + ((va / PAGE_SIZE) & 511);
     }
     return -1;
   }

@@ -10,7 +10,7 @@
 import type { Blocking } from '../sys/blocking.js';
 import { EFAULT, EINVAL, type Errno, NOTNOW } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
-import { type GuestRam, PAGE_SIZE, SEG_SHIFT } from '../machine/ram.js';
+import { type GuestRam, PAGE_MASK, PAGE_SIZE, SEG_SHIFT } from '../machine/ram.js';
 import { vmPageUnhold } from './vm_page.js';
 import { copyin, copyinB, copyout, copyoutB, zeroout } from './vm_user.js';
 import type { Vmspace } from './vmspace.js';
@@ -118,7 +118,7 @@ export function uiomove(kbuf: Uint8Array, off: number, n: number, uio: Uio): Err
       const vm = uio.vm!;
       if (!(iov.base >= 0 && iov.base + iov.len <= vm.map.max)) return EFAULT;
       // A page at a time, so that what is done before a fault counts.
-      m = Math.min(m, PAGE_SIZE - (iov.base % PAGE_SIZE));
+      m = Math.min(m, PAGE_SIZE - (iov.base & PAGE_MASK));
       const error = uio.rw === 'read' ? copyout(vm, kbuf, off, iov.base, m) : copyin(vm, iov.base, kbuf, off, m);
       if (error !== null) return error;
     }
@@ -165,7 +165,7 @@ export function uiozero(n: number, uio: Uio): Errno | null {
     if (iov.buf !== null) iov.buf.fill(0, iov.base, iov.base + m);
     else {
       if (!(iov.base >= 0 && iov.base + iov.len <= uio.vm!.map.max)) return EFAULT;
-      m = Math.min(m, PAGE_SIZE - (iov.base % PAGE_SIZE));
+      m = Math.min(m, PAGE_SIZE - (iov.base & PAGE_MASK));
       const error = zeroout(uio.vm!, iov.base, m);
       if (error !== null) return error;
     }
@@ -187,7 +187,7 @@ export function* uiomoveB(kbuf: Uint8Array, off: number, n: number, uio: Uio): B
     n -= moved;
     if (error !== NOTNOW) return error;
     const iov = uio.current()!;
-    const m = Math.min(n, iov.len, PAGE_SIZE - (iov.base % PAGE_SIZE));
+    const m = Math.min(n, iov.len, PAGE_SIZE - (iov.base & PAGE_MASK));
     const e =
       uio.rw === 'read'
         ? yield* copyoutB(uio.vm!, kbuf, off, iov.base, m)

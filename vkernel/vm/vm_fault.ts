@@ -22,7 +22,7 @@ import { PTE_PROT, PTE_SHIFT } from './pmap_table.js';
 import { type MapEntry, vmMapGrowStack } from './vm_map.js';
 import { VmObject, vmObjectCollapse, vmObjectDeref, vmObjectRef, vmObjectShadow } from './vm_object.js';
 import { PG, vmPageAlloc, vmPageDirty, vmPageInsert, vmPageTake, vmPageUnhold } from './vm_page.js';
-import { PAGE_SIZE, SGROWSIZ } from './vm_param.js';
+import { PAGE_MASK, PAGE_SIZE, SGROWSIZ } from './vm_param.js';
 import type { Vmspace } from './vmspace.js';
 
 /** Pages that one fault may bring in or map. */
@@ -117,7 +117,7 @@ function fault(vm: Vmspace, va: number, access: number): Errno | null {
   const sys = gd.vm;
   const map = vm.map;
   if (!(va >= 0 && va < map.max)) return EFAULT;
-  va -= va % PAGE_SIZE;
+  va -= va & PAGE_MASK;
   sys.counters.vmFaults++;
   const e = map.lookup(va) ?? vmMapGrowStack(map, va, SGROWSIZ, vm.stackLimit);
   if (e === null) return EFAULT;

@@ -28,7 +28,7 @@ import {
 import { type VmObject, vmObjectDeref, vmObjectRef } from './vm_object.js';
 import { PG, vmPageHold, vmPageUnhold } from './vm_page.js';
 import * as P from './vm_param.js';
-import { PAGE_SIZE, roundPage, truncPage } from './vm_param.js';
+import { PAGE_MASK, PAGE_SIZE, roundPage, truncPage } from './vm_param.js';
 import { copyoutB } from './vm_user.js';
 import type { Vmspace } from './vmspace.js';
 
@@ -61,7 +61,7 @@ function sysMmap(lwp: Lwp, a: Float64Array): number | Errno {
   }
   if ((flags & P.MAP_ANON) !== 0 && (fd !== -1 || pos !== 0)) return EINVAL;
   if (len === 0 || !(pos >= 0)) return EINVAL;
-  const pageoff = pos % PAGE_SIZE;
+  const pageoff = pos & PAGE_MASK;
   pos -= pageoff;
   const size = roundPage(len + pageoff);
   if (!(size <= map.max)) return size < 2 ** 63 ? ENOMEM : EINVAL;
@@ -71,7 +71,7 @@ function sysMmap(lwp: Lwp, a: Float64Array): number | Errno {
   let align = PAGE_SIZE;
   if (fixed) {
     addr -= pageoff;
-    if (addr % PAGE_SIZE !== 0 || !(addr >= 0 && addr + size <= map.max)) return EINVAL;
+    if ((addr & PAGE_MASK) !== 0 || !(addr >= 0 && addr + size <= map.max)) return EINVAL;
   } else {
     const base = hintBase(lwp, vm);
     if (addr === 0 || (addr >= roundPage(vm.textAddr) && addr < base)) addr = base;

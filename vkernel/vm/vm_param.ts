@@ -5,7 +5,7 @@
  * sys/cpu/x86_64/include/vmparam.h
  */
 export { PAGE_SIZE, PAGE_SHIFT, PAGE_MASK } from '../machine/ram.js';
-import { PAGE_SIZE } from '../machine/ram.js';
+import { PAGE_MASK, PAGE_SIZE } from '../machine/ram.js';
 
 export const VM_MIN_USER_ADDRESS = 0;
 /** First address that is not the user's: 2 MiB below 2^47. */
@@ -73,5 +73,5 @@ export const RLIMIT_MEMLOCK = 6;
 export const RLIMIT_VMEM = 10;
 
 /** Down and up to a page boundary; plain arithmetic, because addresses go past 32 bits. */
-export const truncPage = (a: number): number => a - (a % PAGE_SIZE);
+export const truncPage = (a: number): number => a - (a & PAGE_MASK);
 export const roundPage = (a: number): number => truncPage(a + PAGE_SIZE - 1);
