@@ -22,6 +22,7 @@ import { PTE_PROT, PTE_SHIFT } from './pmap_table.js';
 import { type MapEntry, vmMapGrowStack } from './vm_map.js';
 import { VmObject, vmObjectCollapse, vmObjectDeref, vmObjectRef, vmObjectShadow } from './vm_object.js';
 import { PG, vmPageAlloc, vmPageDirty, vmPageInsert, vmPageTake, vmPageUnhold } from './vm_page.js';
+import { vmWaitPages } from './vm_pageout.js';
 import { PAGE_MASK, PAGE_SIZE, SGROWSIZ } from './vm_param.js';
 import type { Vmspace } from './vmspace.js';
 
@@ -110,6 +111,10 @@ function pageProt(e: MapEntry, o: VmObject, ppn: number): number {
 export function vmFaultTry(vm: Vmspace, va: number, access: number): Errno | null {
   const r = fault(vm, va, access);
   pmapUpdate(vm.pmap);
+  if (r === NOTNOW || r === ENOMEM) {
+    gd.vm.notNowVa = va;
+    gd.vm.notNowAccess = access;
+  }
   return r;
 }
 
@@ -124,8 +129,11 @@ function fault(vm: Vmspace, va: number, access: number): Errno | null {
   if (e.prot === Prot.NONE || (access & ~(e.prot | Prot.READ)) !== 0) return EACCES;
   const write = (access & Prot.WRITE) !== 0;
   const pte = pmapLookup(vm.pmap, va);
-  // Resolved meanwhile: another thread faulted first, or the mapping was still queued.
-  if (pte !== 0 && (access & ~(pte & PTE_PROT)) === 0) return null;
+  if (pte !== 0 && (access & ~(pte & PTE_PROT)) === 0) {
+    // Resolved meanwhile by another thread; or the host has dropped its mappings, which it may (vm.max_map_count).
+    remap(vm, e, va);
+    return null;
+  }
 
   let own = e.object;
   if (own === null || (write && e.needsCopy)) own = entryObject(e);
@@ -143,13 +151,13 @@ function fault(vm: Vmspace, va: number, access: number): Errno | null {
       if (r === NOTNOW) {
         sys.faultObject = obj;
         sys.faultPindex = at;
-        sys.notNowVa = va;
-        sys.notNowAccess = access;
         return NOTNOW;
       }
       return r === ENOMEM ? ENOMEM : EIO;
     }
     ppn = r;
+    sys.counters.vnodein++;
+    sys.counters.vnodepgsin++;
   }
   if (write && obj !== own) {
     // Held, lest the allocation reclaims it.
@@ -197,7 +205,7 @@ function zeroFill(vm: Vmspace, e: MapEntry, own: VmObject, va: number, pindex: n
   n = pages.runLen;
   const va0 = down ? va - (n - 1) * PAGE_SIZE : va;
   const pi0 = down ? pindex - (n - 1) : pindex;
-  pages.zeroRun(ppn, n);
+  sys.counters.ozfod += pages.zeroRun(ppn, n);
   for (let i = 0; i < n; i++) {
     vmPageInsert(ppn + i, own, pi0 + i);
     pages.flags[ppn + i] = PG.VALID | PG.DIRTY;
@@ -216,8 +224,8 @@ function around(vm: Vmspace, e: MapEntry, own: VmObject, va: number): void {
   const t = sys.ptes;
   const pm = vm.pmap;
   const block = FAULT_MAX * PAGE_SIZE;
-  const start = Math.max(e.start, va - (va % block));
-  const end = Math.min(e.end, va - (va % block) + block);
+  const start = Math.max(e.start, va - (va & (block - 1)));
+  const end = Math.min(e.end, va - (va & (block - 1)) + block);
   // The block is inside one leaf, which exists: `va` has just been entered.
   let i = t.find(pm.id, start);
   let pi = (e.off + (start - e.start)) / PAGE_SIZE;
@@ -238,11 +246,29 @@ function around(vm: Vmspace, e: MapEntry, own: VmObject, va: number): void {
   }
 }
 
+/** Map again on the host what the page table has in the block around `va`. */
+function remap(vm: Vmspace, e: MapEntry, va: number): void {
+  const t = gd.vm.ptes;
+  const block = FAULT_MAX * PAGE_SIZE;
+  const base = va - (va & (block - 1));
+  const start = Math.max(e.start, base);
+  const end = Math.min(e.end, base + block);
+  let i = t.find(vm.pmap.id, start);
+  for (let a = start; a < end; a += PAGE_SIZE, i++) {
+    const pte = t.pte[i];
+    if (pte !== 0) vm.pmap.emitMap(a, pte >>> PTE_SHIFT, 1, pte & PTE_PROT);
+  }
+}
+
 /** Resolve a fault, sleeping for pages that have to be read. Results as vmFaultTry, but never NOTNOW. */
 export function* vmFault(vm: Vmspace, va: number, access: number): Blocking<Errno | null> {
   const sys = gd.vm;
   while (true) {
     const r = vmFaultTry(vm, va, access);
+    if (r === ENOMEM) {
+      if ((yield* vmWaitPages()) !== null) return ENOMEM;
+      continue;
+    }
     if (r !== NOTNOW) return r;
     const o = sys.faultObject!;
     const pindex = sys.faultPindex;
@@ -250,7 +276,9 @@ export function* vmFault(vm: Vmspace, va: number, access: number): Blocking<Errn
     vmObjectRef(o);
     const got = yield* o.pager!.getPage(o, pindex);
     vmObjectDeref(o);
-    if (typeof got !== 'number') return got === ENOMEM ? ENOMEM : EIO;
+    if (typeof got === 'number') continue;
+    if (got !== ENOMEM) return EIO;
+    if ((yield* vmWaitPages()) !== null) return ENOMEM;
   }
 }
 

@@ -67,15 +67,18 @@ export class VmMap {
   readonly entries: MapEntry[] = [];
   /** Index of the entry found last. */
   private hint = 0;
-  readonly min = 0;
+  /** The host may refuse the lowest addresses (vm.mmap_min_addr). */
+  readonly min: number;
   readonly max: number;
   /** Bytes in entries. */
   size = 0;
 
   constructor(
     readonly pmap: Pmap,
+    userBottom: number,
     userTop: number,
   ) {
+    this.min = userBottom;
     this.max = Math.min(VM_MAX_USER_ADDRESS, userTop);
   }
 
@@ -153,7 +156,7 @@ const alignUp = (a: number, align: number): number => Math.ceil(a / align) * ali
  * @returns the address, or ENOMEM
  */
 export function vmMapFindspace(map: VmMap, start: number, len: number, align: number, max = map.max): number | Errno {
-  let va = alignUp(start, align);
+  let va = alignUp(Math.max(start, map.min), align);
   const es = map.entries;
   for (let i = map.indexAt(va); ; i++) {
     if (!(va + len <= max)) return ENOMEM;

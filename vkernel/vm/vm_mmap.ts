@@ -8,12 +8,13 @@
  */
 import { Prot } from '../machine/machine.js';
 import type { Lwp } from '../kern/proc.js';
+import { fdget, FREAD, FWRITE } from '../kern/file.js';
 import { lwktYield } from '../kern/lwkt_thread.js';
 import type { Blocking } from '../sys/blocking.js';
 import { EACCES, EAGAIN, EFAULT, EINVAL, EIO, ENODEV, ENOMEM, EOPNOTSUPP, Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import type { SyscallImpls } from '../sys/syscall.js';
-import { pmapCleanPage, pmapLookup, pmapRemove, pmapUpdate } from './pmap.js';
+import { pmapLookup, pmapRemove, pmapUpdate } from './pmap.js';
 import { vmFault, vmPrefault } from './vm_fault.js';
 import {
   vmMapFind,
@@ -26,15 +27,14 @@ import {
   type MapOptions,
 } from './vm_map.js';
 import { type VmObject, vmObjectDeref, vmObjectRef } from './vm_object.js';
-import { PG, vmPageHold, vmPageUnhold } from './vm_page.js';
+import { PG } from './vm_page.js';
+import { vmObjectClean } from './vm_pageout.js';
 import * as P from './vm_param.js';
 import { PAGE_MASK, PAGE_SIZE, roundPage, truncPage } from './vm_param.js';
 import { copyoutB } from './vm_user.js';
 import type { Vmspace } from './vmspace.js';
 
 const RWX = Prot.READ | Prot.WRITE | Prot.EXEC;
-const FREAD = 1;
-const FWRITE = 2;
 /** MAP_32BIT. */
 const LOW_TOP = 0x1_0000_0000;
 
@@ -87,7 +87,7 @@ function sysMmap(lwp: Lwp, a: Float64Array): number | Errno {
   let object: VmObject | null = null;
   let maxprot = RWX;
   if ((flags & P.MAP_ANON) === 0) {
-    const fp = gd.vm.fdget(lwp.proc, fd);
+    const fp = fdget(lwp.proc, fd);
     if (fp instanceof Errno) return fp;
     maxprot = Prot.EXEC;
     if ((fp.flags & FREAD) !== 0) maxprot |= Prot.READ;
@@ -261,35 +261,6 @@ function* sysMincore(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
     yield* lwktYield();
   }
   return 0;
-}
-
-/** Write back the dirty pages of `o` in [from, to). */
-export function* vmObjectClean(o: VmObject, from: number, to: number): Blocking<Errno | null> {
-  const pages = gd.vm.pages;
-  const pager = o.pager;
-  if (pager?.putPage === undefined) return null;
-  const dirty: number[] = [];
-  for (let p = o.pageHead; p >= 0; p = pages.onext[p]) {
-    const pi = pages.pindex[p];
-    if (pi >= from && pi < to && (pages.flags[p] & (PG.DIRTY | PG.VALID)) === (PG.DIRTY | PG.VALID)) dirty.push(pi);
-  }
-  dirty.sort((x, y) => x - y);
-  let result: Errno | null = null;
-  for (const pi of dirty) {
-    const p = pages.lookup(o.id, pi);
-    if (p < 0 || (pages.flags[p] & PG.DIRTY) === 0) continue;
-    // Clean first and write-protected: what is written from now on makes it dirty again.
-    pages.flags[p] &= ~PG.DIRTY;
-    pmapCleanPage(p);
-    vmPageHold(p);
-    const error = yield* pager.putPage(o, pi, p);
-    vmPageUnhold(p);
-    if (error !== null) {
-      result = error;
-      if (pages.lookup(o.id, pi) === p) pages.flags[p] |= PG.DIRTY;
-    } else gd.vm.counters.vnodepgsout++;
-  }
-  return result;
 }
 
 function* sysMsync(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {

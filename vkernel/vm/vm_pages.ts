@@ -195,20 +195,26 @@ export class VmPages {
     return ppn;
   }
 
-  /** Clear those of `n` neighbouring pages (in one segment) that are not zero already, and drop their ZERO flags. */
-  zeroRun(ppn: number, n: number): void {
+  /**
+   * Clear those of `n` neighbouring pages (in one segment) that are not zero already, and drop their ZERO flags.
+   * @returns how many were zero already
+   */
+  zeroRun(ppn: number, n: number): number {
+    let ready = 0;
     const flags = this.flags;
     const end = ppn + n;
     let p = ppn;
     while (p < end) {
       if ((flags[p] & PG.ZERO) !== 0) {
         flags[p++] = 0;
+        ready++;
         continue;
       }
       const start = p;
       while (p < end && (flags[p] & PG.ZERO) === 0) p++;
       this.ram.fill(start * 4096, 0, (p - start) * 4096);
     }
+    return ready;
   }
 
   /**

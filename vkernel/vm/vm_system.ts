@@ -4,8 +4,7 @@
  * Lower files of this room (pages, page tables, objects) reach each other through it, so that there are no import
  * cycles. Counterpart: the globals of sys/vm (vm_page_array, vmstats, vmmeter)
  */
-import type { Proc } from '../kern/proc.js';
-import { EBADF, type Errno } from '../sys/errno.js';
+import { type LwktThread, WaitQ } from '../kern/lwkt_thread.js';
 import { gd } from '../sys/globaldata.js';
 import { PmapTable } from './pmap_table.js';
 import { VmPages } from './vm_pages.js';
@@ -16,16 +15,6 @@ declare module '../sys/globaldata.js' {
   interface GlobalData {
     vm: VmSystem;
   }
-}
-
-/** What mmap needs of an open file. */
-export interface MappableFile {
-  /** FREAD 1, FWRITE 2. */
-  readonly flags: number;
-  readonly ops: {
-    /** The object with a reference for the caller, or ENODEV. */
-    mmapObject(fp: MappableFile, prot: number, flags: number): VmObject | Errno;
-  };
 }
 
 /** Counters since boot; names as in struct vmmeter. */
@@ -71,19 +60,24 @@ export class VmSystem {
    */
   reclaim: (n: number, desperate: boolean) => number = () => 0;
   /**
-   * Memory is exhausted: pick and kill the biggest process, with a message on the console.
-   * @returns false when there is nobody to kill. Installed by the process room (see vmBiggest)
+   * Memory is exhausted: kill every process that lives in `victim`, the biggest address space, with a message on the
+   * console. Installed by the process room.
+   * @returns false when that must not be (init), or nobody lives there: the next biggest is tried
    */
-  onOutOfMemory: (() => boolean) | null = null;
+  onOutOfMemory: ((victim: Vmspace) => boolean) | null = null;
+  /** The last one given to onOutOfMemory, while it lives. */
+  oomVictim: Vmspace | null = null;
+  /** Threads waiting for free pages. */
+  readonly freeq = new WaitQ();
+  /** The page daemon, which writes dirty file pages back; made when first needed. */
+  pagedaemon: LwktThread | null = null;
+  readonly pagedaemonq = new WaitQ();
 
   /** What the last vmFaultTry that answered NOTNOW was waiting for, and what it was asked. */
   faultObject: VmObject | null = null;
   faultPindex = 0;
   notNowVa = 0;
   notNowAccess = 0;
-
-  /** An open file by descriptor, for mmap. Installed by the descriptor room (fdget of kern/file.ts). */
-  fdget: (p: Proc, fd: number) => MappableFile | Errno = () => EBADF;
 
   constructor() {
     this.pages = new VmPages(gd.machine.ram);

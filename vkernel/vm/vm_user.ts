@@ -13,7 +13,7 @@
  */
 import { Prot } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
-import { EFAULT, ENAMETOOLONG, Errno, NOTNOW } from '../sys/errno.js';
+import { EFAULT, ENAMETOOLONG, ENOMEM, Errno, NOTNOW } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { PTE_SHIFT } from './pmap_table.js';
 import { vmFault, vmFaultTry } from './vm_fault.js';
@@ -31,7 +31,8 @@ function translate(vm: Vmspace, uva: number, access: number): number {
   let i = t.find(vm.pmap.id, uva);
   if (i < 0 || (t.pte[i] & access) === 0) {
     const error = vmFaultTry(vm, uva, access);
-    if (error !== null) return error === NOTNOW ? LATER : BAD;
+    // Short of memory: the one that sleeps can wait for some.
+    if (error !== null) return error === NOTNOW || error === ENOMEM ? LATER : BAD;
     i = t.find(vm.pmap.id, uva);
   }
   return (t.pte[i] >>> PTE_SHIFT) * PAGE_SIZE + (uva & PAGE_MASK);

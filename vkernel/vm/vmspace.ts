@@ -16,7 +16,8 @@ import { KASSERT } from '../kern/kern_shutdown.js';
 import { vmEntryOwnObject } from './vm_fault.js';
 import { MapEntry, VmMap } from './vm_map.js';
 import { vmObjectDeref, vmObjectRef } from './vm_object.js';
-import { DFLSSIZ, Inherit } from './vm_param.js';
+import { vmPagesFreed } from './vm_pageout.js';
+import { DFLSSIZ, Inherit, VM_MIN_USER_ADDRESS } from './vm_param.js';
 
 /** A process with at most this many pages gets its child's page table filled at fork. */
 const FORK_COPY_MAX = 512;
@@ -38,7 +39,7 @@ export class Vmspace {
 
   constructor(readonly mach: MachVmspace) {
     this.pmap = new Pmap(mach);
-    this.map = new VmMap(this.pmap, mach.userTop);
+    this.map = new VmMap(this.pmap, (mach as { userBottom?: number }).userBottom ?? VM_MIN_USER_ADDRESS, mach.userTop);
     gd.vm.vmspaces.add(this);
   }
 }
@@ -137,4 +138,5 @@ export function vmspaceFree(vm: Vmspace): void {
   vm.map.entries.length = 0;
   vm.map.size = 0;
   gd.vm.vmspaces.delete(vm);
+  vmPagesFreed(vm);
 }
