@@ -19,6 +19,7 @@ import {
   O_NONBLOCK,
   O_TRUNC,
 } from '../kern/file.js';
+import { Klist, knoteKlist, NOTE_OLDAPI } from '../kern/kern_knote.js';
 import type { Lwp, Ucred } from '../kern/proc.js';
 import type { Blocking } from '../sys/blocking.js';
 import {
@@ -279,7 +280,18 @@ export const vnodeFileOps = fileOps({
   },
   kqfilter(fp, kn) {
     const vp = fp.data as Vnode;
-    return vp.ops.kqfilter(vp, kn);
+    const e = vp.ops.kqfilter(vp, kn);
+    if (e !== EOPNOTSUPP) return e;
+    // Files and directories never keep anybody waiting; changes are told with NOTE_*.
+    return knoteKlist(
+      kn,
+      (vp.klist ??= new Klist()) as Klist,
+      (f, k) => {
+        const data = f === 'read' ? vp.va.size - fp.offset : 0;
+        return f === 'except' ? null : { active: f === 'write' || data !== 0 || (k.sfflags & NOTE_OLDAPI) !== 0, data };
+      },
+      true,
+    );
   },
   tryStat(fp, va) {
     const vp = fp.data as Vnode;
