@@ -2,15 +2,18 @@
  * Processes, their threads (lwps), process groups, sessions and credentials.
  *
  * A Proc owns an address space, a descriptor table and one or more Lwps. Each Lwp has an LWKT thread, on which system
- * calls that sleep run, and a machine thread, in which its guest code runs.
+ * calls that sleep run, and a machine thread, in which its guest code runs. An Lwp is in one of three places: running
+ * guest code (mach.running), handled synchronously in onTrap, or on its LWKT thread (trap.ts).
  *
- * Counterpart: sys/sys/proc.h, sys/sys/ucred.h
+ * Counterpart: sys/sys/proc.h, sys/sys/ucred.h, sys/kern/kern_proc.c
  */
-import type { MachLwp } from '../machine/machine.js';
+import { type MachLwp, Resume } from '../machine/machine.js';
+import type { Errno } from '../sys/errno.js';
+import { gd } from '../sys/globaldata.js';
 import type { Vmspace } from '../vm/vmspace.js';
 import type { FileDesc } from './file.js';
 import { type LwktThread, WaitQ } from './lwkt_thread.js';
-import type { UschedState } from './usched.js';
+import { UschedState } from './usched.js';
 
 /** Credentials; never changed in place once shared: copy, change, replace. */
 export class Ucred {
@@ -44,12 +47,13 @@ export interface SessionTty {
   session: Session | null;
   /** Device number, for kinfo_proc and ps. */
   readonly rdev: number;
+  /** The session's leader is gone. */
+  hangup?(): void;
 }
 
 export class Session {
   tty: SessionTty | null = null;
   login = 'root';
-  refs = 0;
   constructor(
     readonly sid: number,
     public leader: Proc | null,
@@ -76,6 +80,10 @@ export const enum ProcState {
 export const P_CONTROLT = 0x00002;
 export const P_PPWAIT = 0x00010;
 export const P_SUGID = 0x00100;
+/** A stop has not been reported by wait yet. */
+export const P_STOPWAIT = 0x00200;
+/** A continuation has not been reported by wait yet. */
+export const P_CONTWAIT = 0x00400;
 export const P_WEXIT = 0x02000;
 export const P_INEXEC = 0x4000000;
 
@@ -87,72 +95,269 @@ export class SigActs {
   readonly flags = new Int32Array(129);
   /** Mask words by signal number times 4. */
   readonly mask = new Uint32Array(129 * 4);
+
+  copy(): SigActs {
+    const s = new SigActs();
+    s.handler.set(this.handler);
+    s.flags.set(this.flags);
+    s.mask.set(this.mask);
+    return s;
+  }
 }
 
 /** Resource use of a process or of its dead children, in DragonFly's rusage terms. */
-export interface Rusage {
-  utimeNs: number;
-  stimeNs: number;
-  maxrssKb: number;
-  minflt: number;
-  majflt: number;
-  inblock: number;
-  oublock: number;
-  nsignals: number;
-  nvcsw: number;
-  nivcsw: number;
+export class Rusage {
+  utimeNs = 0;
+  stimeNs = 0;
+  maxrssKb = 0;
+  minflt = 0;
+  majflt = 0;
+  inblock = 0;
+  oublock = 0;
+  nsignals = 0;
+  nvcsw = 0;
+  nivcsw = 0;
+
+  add(o: Rusage): void {
+    this.utimeNs += o.utimeNs;
+    this.stimeNs += o.stimeNs;
+    this.maxrssKb = Math.max(this.maxrssKb, o.maxrssKb);
+    this.minflt += o.minflt;
+    this.majflt += o.majflt;
+    this.inblock += o.inblock;
+    this.oublock += o.oublock;
+    this.nsignals += o.nsignals;
+    this.nvcsw += o.nvcsw;
+    this.nivcsw += o.nivcsw;
+  }
 }
 
-export interface Proc {
-  readonly pid: number;
-  state: ProcState;
-  flags: number;
-  parent: Proc | null;
-  readonly children: Set<Proc>;
-  pgrp: Pgrp;
-  cred: Ucred;
-  vm: Vmspace;
-  fd: FileDesc;
-  /** Soft and hard limits by RLIMIT_*; Infinity is RLIM_INFINITY. */
-  limits: { cur: Float64Array; max: Float64Array };
-  sigacts: SigActs;
+export const RLIM_NLIMITS = 12;
+
+/** Soft and hard limits by RLIMIT_*; Infinity is RLIM_INFINITY. */
+export class Plimit {
+  readonly cur = new Float64Array(RLIM_NLIMITS).fill(Infinity);
+  readonly max = new Float64Array(RLIM_NLIMITS).fill(Infinity);
+
+  copy(): Plimit {
+    const l = new Plimit();
+    l.cur.set(this.cur);
+    l.max.set(this.max);
+    return l;
+  }
+}
+
+export class Proc {
+  state = ProcState.ACTIVE;
+  flags = 0;
+  parent: Proc | null = null;
+  readonly children = new Set<Proc>();
+  limits = new Plimit();
+  sigacts = new SigActs();
   /** Signals pending on the process. */
-  readonly siglist: SigSet;
-  readonly lwps: Map<number, Lwp>;
+  readonly siglist: SigSet = new Uint32Array(4);
+  readonly lwps = new Map<number, Lwp>();
+  lastTid = 0;
   /** Last path component of the program, at most 16 bytes. */
-  comm: string;
+  comm = '';
   /** Arguments, NUL separated, for kern.proc.args. */
-  args: Uint8Array;
+  args: Uint8Array = new Uint8Array(0);
   /** Path of the program, for kern.proc.pathname; '' when unknown. */
-  execPath: string;
-  nice: number;
-  /** Wait status (dragonfly-abi.md 4.7), valid for a zombie. */
-  xstat: number;
-  readonly ru: Rusage;
-  readonly cru: Rusage;
+  execPath = '';
+  nice = 0;
+  /** Wait status (dragonfly-abi.md 4.7), valid for a zombie; the stop signal while stopped. */
+  xstat = 0;
+  readonly ru = new Rusage();
+  readonly cru = new Rusage();
   /** gd.machine.now() at creation. */
-  readonly startNs: number;
-  /** kqueue EVFILT_PROC knotes. */
-  klist: object | null;
+  readonly startNs = gd.machine.now();
+  /** kqueue EVFILT_PROC and EVFILT_SIGNAL knotes. */
+  klist: object | null = null;
   /** Tracing by --strace or sysctl: system calls of this process are printed. */
-  traced: boolean;
+  traced = false;
+  /** Parents sleep here for children; so do exec and exit for their own other lwps. */
+  readonly waitq = new WaitQ();
+  /** Lwps of a stopped process sleep here. */
+  readonly stopq = new WaitQ();
+  /** A vfork parent sleeps here until the child execs or exits. */
+  readonly vforkq = new WaitQ();
+  /** The lwp that is execing or exiting the process; the others leave at their next return to user mode. */
+  singleThreader: Lwp | null = null;
+  /** Interval timers (kern_time.ts); null until first used. */
+  itimers: object | null = null;
+  /** Last signal sender, for siginfo. */
+  sigPid = 0;
+  sigUid = 0;
+  /** Signal sent to the parent at exit. */
+  exitSignal = 20;
+  lastCpu = 0;
+
+  constructor(
+    readonly pid: number,
+    public pgrp: Pgrp,
+    public cred: Ucred,
+    public vm: Vmspace,
+    public fd: FileDesc,
+  ) {}
+
+  /** Any live lwp; null for a zombie. */
+  firstLwp(): Lwp | null {
+    for (const l of this.lwps.values()) return l;
+    return null;
+  }
 }
 
-export interface Lwp {
-  readonly tid: number;
-  readonly proc: Proc;
-  readonly td: LwktThread;
-  /** The machine thread; null once released. */
-  mach: MachLwp;
+/** What an lwp's LWKT thread has to do next. */
+export const enum LwpWork {
+  NONE = 0,
+  /** Run a system call's blocking version. */
+  SYSCALL = 1,
+  /** Resolve a page fault. */
+  FAULT = 2,
+  /** Deliver an exception as a signal. */
+  EXCEPTION = 3,
+  /** Look at signals, stops and the scheduler, then return to user mode. */
+  USERRET = 4,
+}
+
+export class Lwp {
+  /** The LWKT thread; set right after construction. */
+  td: LwktThread = null as unknown as LwktThread;
   /** Arguments of the current system call, cut to their kinds. */
-  readonly args: Float64Array;
+  readonly args = new Float64Array(8);
+  /** Number of the current system call. */
+  sysno = 0;
   /** Second result (rdx) of the current system call, or -1 to leave rdx alone. */
-  retval1: number;
-  readonly siglist: SigSet;
-  readonly sigmask: SigSet;
+  retval1 = -1;
+  readonly siglist: SigSet = new Uint32Array(4);
+  readonly sigmask: SigSet = new Uint32Array(4);
   /** Mask to restore after sigsuspend, pselect, ppoll; null when sigmask is the true one. */
-  oldSigmask: SigSet | null;
-  readonly us: UschedState;
+  oldSigmask: SigSet | null = null;
+  /** Alternate signal stack. */
+  sigstkSp = 0;
+  sigstkSize = 0;
+  sigstkDisabled = true;
+  onSigstk = false;
+  readonly us = new UschedState();
+  work = LwpWork.NONE;
+  /** Its LWKT thread sleeps here while it has nothing to do. */
+  readonly workq = new WaitQ();
+  /** Something (signal, stop, exit) wants a look before the next return to user mode. */
+  ast = false;
+  /** Signal, code and address of the last trap, for siginfo and mcontext. */
+  trapCode = 0;
+  trapAddr = 0;
+  trapSig = 0;
+  /** Name given by lwp_setname. */
+  title = '';
+  /** Gone: its LWKT thread must end. */
+  exited = false;
+
+  constructor(
+    readonly proc: Proc,
+    public tid: number,
+    public mach: MachLwp,
+  ) {}
+
+  /** Called by usched when this lwp has a virtual CPU. */
+  goUser(): void {
+    const cpu = this.us.vcpu;
+    const last = gd.lastOnVcpu[cpu];
+    if (last !== this) {
+      if (last !== null && last.mach !== null && !last.mach.running) last.mach.park();
+      gd.lastOnVcpu[cpu] = this;
+      this.proc.lastCpu = cpu;
+    }
+    this.mach.resume(this.resumeHow);
+    this.resumeHow = Resume.RUN;
+  }
+  /** How the next goUser resumes. */
+  resumeHow: Resume = Resume.RUN;
+
+  preemptUser(): void {
+    this.mach.preempt();
+  }
 }
 
-export { WaitQ };
+declare module '../sys/globaldata.js' {
+  interface GlobalData {
+    allproc: Map<number, Proc>;
+    pgrps: Map<number, Pgrp>;
+    initproc: Proc | null;
+    lastPid: number;
+    maxproc: number;
+    /** Lwps by MachLwp.id. */
+    lwpByMach: (Lwp | null)[];
+    /** The lwp that last ran user code on each virtual CPU. */
+    lastOnVcpu: (Lwp | null)[];
+  }
+}
+
+export function procInit(maxproc: number): void {
+  gd.allproc = new Map();
+  gd.pgrps = new Map();
+  gd.initproc = null;
+  gd.lastPid = 0;
+  gd.maxproc = maxproc;
+  gd.lwpByMach = [];
+  gd.lastOnVcpu = new Array<Lwp | null>(gd.machine.ncpus).fill(null);
+}
+
+const PID_MAX = 99999;
+
+/** A pid no process, group or session uses; -1 when there is none. O(1) amortised. */
+export function procNewPid(): number {
+  for (let n = 0; n < PID_MAX; n++) {
+    gd.lastPid = gd.lastPid >= PID_MAX ? 100 : gd.lastPid + 1;
+    if (!gd.allproc.has(gd.lastPid) && !gd.pgrps.has(gd.lastPid)) return gd.lastPid;
+  }
+  return -1;
+}
+
+/** The process with `pid`, zombies included. */
+export const pfind = (pid: number): Proc | null => gd.allproc.get(pid) ?? null;
+export const pgfind = (id: number): Pgrp | null => gd.pgrps.get(id) ?? null;
+
+/** Move `p` into group `pg`, deleting its old group when that becomes empty. */
+export function pgrpEnter(p: Proc, pg: Pgrp): void {
+  const old = p.pgrp;
+  pg.members.add(p);
+  gd.pgrps.set(pg.id, pg);
+  p.pgrp = pg;
+  if (old !== pg) pgrpLeave(p, old);
+}
+
+/** Take `p` out of group `pg`; an empty group goes away, and a terminal forgets it. */
+export function pgrpLeave(p: Proc, pg: Pgrp): void {
+  pg.members.delete(p);
+  if (pg.members.size > 0) return;
+  gd.pgrps.delete(pg.id);
+  const tty = pg.session.tty;
+  if (tty !== null && tty.pgrp === pg) tty.pgrp = null;
+}
+
+/** True when no member of `pg` has a parent in the same session but another group (POSIX orphaned group). */
+export function pgrpOrphaned(pg: Pgrp): boolean {
+  for (const p of pg.members) {
+    const pp = p.parent;
+    if (p.state !== ProcState.ZOMB && pp !== null && pp.pgrp !== pg && pp.pgrp.session === pg.session) return false;
+  }
+  return true;
+}
+
+/** Next free thread id of `p`: last+1, skipping live ones. */
+export function procNewTid(p: Proc): number {
+  do p.lastTid = p.lastTid >= 0x3fffffff ? 1 : p.lastTid + 1;
+  while (p.lwps.has(p.lastTid));
+  return p.lastTid;
+}
+
+/** May `cred` act on a process with credentials `target` (signals, priorities)? */
+export const credSeesSignal = (cred: Ucred, target: Ucred): boolean =>
+  cred.uid === 0 ||
+  cred.ruid === target.ruid ||
+  cred.ruid === target.svuid ||
+  cred.uid === target.ruid ||
+  cred.uid === target.svuid;
+
+export type { Errno };

@@ -132,11 +132,16 @@ export interface MachLwp {
 /**
  * An address space. Mapping operations queue up and are carried out, in order, at the next flush (or resume of one of
  * its threads). After flush() returns, an unmapped or write-protected page can no longer be used by the guest.
+ *
+ * The machine may drop mappings on its own (a host limits their number; protect() of a range that is only partly mapped
+ * may unmap it): the guest then faults on a page the kernel believes mapped, and the kernel maps it again.
  */
 export interface MachVmspace {
   readonly id: number;
   /** Lowest address that is the stub's, not the guest's. */
   readonly userTop: number;
+  /** Lowest address that can be mapped (the host may keep the first pages for itself); absent: 0. */
+  readonly userBottom?: number;
   /** Map `npages` contiguous physical pages from page number `ppn` at address `va`, replacing what is there. */
   map(va: number, ppn: number, npages: number, prot: Prot): void;
   unmap(va: number, lenBytes: number): void;
@@ -276,4 +281,8 @@ export interface Machine {
 
 /** How a run ended. */
 export type StopCode =
-  { kind: 'halt' | 'reboot' | 'poweroff' } | { kind: 'exit'; status: number } | { kind: 'panic'; message: string };
+  | { kind: 'halt' | 'reboot' | 'poweroff' }
+  | { kind: 'exit'; status: number }
+  /** `vkernel run`: the program could not be started. */
+  | { kind: 'exec'; errno: Errno }
+  | { kind: 'panic'; message: string };

@@ -90,7 +90,7 @@ typedef unsigned long uintmax_t;
 #define SIZE_MAX UINT64_MAX
 #define WCHAR_MIN INT32_MIN
 #define WCHAR_MAX INT32_MAX
-#define WINT_MIN INT32_MIN
-#define WINT_MAX INT32_MAX
+#define WINT_MIN 0U
+#define WINT_MAX UINT32_MAX
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/cdefs.h>
 
-typedef int wint_t;
+typedef __WINT_TYPE__ wint_t;
 typedef struct {
 	char __dummy[8];
 } mbstate_t;

@@ -48,7 +48,7 @@ test(int c, int mask)
 	}                                   \
 	int isw##name(wint_t c)             \
 	{                                   \
-		return (test(c, mask));     \
+		return (test((int)c, mask)); \
 	}
 CLASS(alnum, __CT_U | __CT_L | __CT_D)
 CLASS(alpha, __CT_U | __CT_L)
@@ -101,13 +101,13 @@ toupper(int c)
 wint_t
 towlower(wint_t c)
 {
-	return (tolower(c));
+	return (c < 128 ? (wint_t)tolower((int)c) : c);
 }
 
 wint_t
 towupper(wint_t c)
 {
-	return (toupper(c));
+	return (c < 128 ? (wint_t)toupper((int)c) : c);
 }
 
 int

@@ -56,6 +56,25 @@ pthread_self(void)
 	return (tcb->tcb_pthread);
 }
 
+/* Waking early or too late is normal here and no business of the caller's errno. */
+static void
+wait_word(volatile const int *w, int value, int us)
+{
+	int saved = errno;
+
+	umtx_sleep(w, value, us);
+	errno = saved;
+}
+
+static void
+wake_word(volatile const int *w, int count)
+{
+	int saved = errno;
+
+	umtx_wakeup(w, count);
+	errno = saved;
+}
+
 static void
 word_lock(volatile int *w)
 {
@@ -64,14 +83,14 @@ word_lock(volatile int *w)
 	if (__atomic_compare_exchange_n(w, &v, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	while (__atomic_exchange_n(w, 2, __ATOMIC_ACQUIRE) != 0)
-		umtx_sleep(w, 2, 0);
+		wait_word(w, 2, 0);
 }
 
 static void
 word_unlock(volatile int *w)
 {
 	if (__atomic_exchange_n(w, 0, __ATOMIC_RELEASE) == 2)
-		umtx_wakeup(w, 1);
+		wake_word(w, 1);
 }
 
 void
@@ -127,7 +146,7 @@ pthread_exit(void *result)
 		extexit(EXTEXIT_LWP | EXTEXIT_SIMPLE, 0, NULL);
 	}
 	__atomic_store_n(&t->done, 1, __ATOMIC_RELEASE);
-	umtx_wakeup(&t->done, 0);
+	wake_word(&t->done, 0);
 	extexit(EXTEXIT_LWP | EXTEXIT_SETINT, 1, (void *)(uintptr_t)&t->gone);
 }
 
@@ -188,7 +207,7 @@ pthread_join(pthread_t t, void **result)
 	if (t->detached)
 		return (EINVAL);
 	while (!__atomic_load_n(&t->done, __ATOMIC_ACQUIRE))
-		umtx_sleep(&t->done, 0, 0);
+		wait_word(&t->done, 0, 0);
 	while (!__atomic_load_n(&t->gone, __ATOMIC_ACQUIRE))
 		sched_yield();
 	if (result != NULL)
@@ -379,7 +398,7 @@ pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct times
 			}
 			us = (int)left;
 		}
-		umtx_sleep(&c->seq, seq, us);
+		wait_word(&c->seq, seq, us);
 	}
 	__atomic_sub_fetch(&c->waiters, 1, __ATOMIC_ACQ_REL);
 	pthread_mutex_lock(m);
@@ -397,7 +416,7 @@ notify(pthread_cond_t *c, int how)
 {
 	if (__atomic_load_n(&c->waiters, __ATOMIC_ACQUIRE) > 0) {
 		__atomic_add_fetch(&c->seq, 1, __ATOMIC_RELEASE);
-		umtx_wakeup(&c->seq, how);
+		wake_word(&c->seq, how);
 	}
 	return (0);
 }
@@ -424,10 +443,10 @@ pthread_once(pthread_once_t *o, void (*fn)(void))
 	if (__atomic_compare_exchange_n(&o->state, &v, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
 		fn();
 		__atomic_store_n(&o->state, 2, __ATOMIC_RELEASE);
-		umtx_wakeup(&o->state, 0);
+		wake_word(&o->state, 0);
 	} else
 		while (__atomic_load_n(&o->state, __ATOMIC_ACQUIRE) != 2)
-			umtx_sleep(&o->state, 1, 0);
+			wait_word(&o->state, 1, 0);
 	return (0);
 }
 

@@ -2,6 +2,7 @@
 #include <langinfo.h>
 #include <limits.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -99,13 +100,13 @@ wcstombs(char *__restrict out, const wchar_t *__restrict s, size_t n)
 wint_t
 btowc(int c)
 {
-	return (c);
+	return (c >= 0 && c <= 255 ? (wint_t)c : WEOF);
 }
 
 int
 wctob(wint_t c)
 {
-	return (c >= 0 && c <= 255 ? c : -1);
+	return (c <= 255 ? (int)c : EOF);
 }
 
 int

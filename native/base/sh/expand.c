@@ -378,7 +378,7 @@ void expand_word(struct wpart *w, struct args *out)
 {
 	struct xbuf x = { 0 };
 
-	if (w->next == NULL && w->type == W_LIT && (w->quoted || strpbrk(w->str, "~*?[") == NULL)) {
+	if (w->next == NULL && w->type == W_LIT && (w->quoted || (strchr(w->str, '~') == NULL && !glob_magic(w->str)))) {
 		args_add(out, w->str);
 		return;
 	}

@@ -19,7 +19,7 @@ struct input {
 	const char *p, *end;
 	char *buf; /* owned */
 	int fd;    /* -1 for strings */
-	bool transparent, tty, shared, eof, own_fd;
+	bool transparent, tty, shared, eof, own_fd, edited; /* edited: buf is one line of edit_line's */
 	struct alias *alias;
 	int lineno;
 };
@@ -124,21 +124,22 @@ bool in_took_alias_blank(void)
 /* Read from a descriptor that the commands we start share with us: up to and with one newline. */
 static ssize_t read_shared(struct input *in)
 {
+	char *buf = in->buf + 1;
 	off_t at = lseek(in->fd, 0, SEEK_CUR);
 	ssize_t n;
 
 	if (at >= 0) {
-		n = read(in->fd, in->buf, BUFSIZE);
+		n = read(in->fd, buf, BUFSIZE);
 		if (n > 0) {
-			char *nl = memchr(in->buf, '\n', (size_t)n);
+			char *nl = memchr(buf, '\n', (size_t)n);
 
-			if (nl != NULL && nl + 1 < in->buf + n && lseek(in->fd, at + (nl + 1 - in->buf), SEEK_SET) >= 0)
-				n = nl + 1 - in->buf;
+			if (nl != NULL && nl + 1 < buf + n && lseek(in->fd, at + (nl + 1 - buf), SEEK_SET) >= 0)
+				n = nl + 1 - buf;
 		}
 		return n;
 	}
 	for (n = 0; n < BUFSIZE;) {
-		ssize_t r = read(in->fd, in->buf + n, 1);
+		ssize_t r = read(in->fd, buf + n, 1);
 
 		if (r < 0 && n == 0)
 			return -1;
@@ -146,7 +147,7 @@ static ssize_t read_shared(struct input *in)
 			continue;
 		if (r <= 0)
 			break;
-		if (in->buf[n++] == '\n')
+		if (buf[n++] == '\n')
 			break;
 	}
 	return n;
@@ -169,20 +170,28 @@ static bool refill(struct input *in)
 		if (edit_usable()) {
 			char *line = edit_line(prompt);
 
-			free(in->buf);
-			in->buf = line;
 			if (line == NULL)
 				return false;
+			free(in->buf);
+			in->buf = line;
+			in->edited = true;
 			in->p = line;
 			in->end = line + strlen(line);
 			goto verbose;
 		}
 		err_n(prompt, strlen(prompt));
 	}
+	if (in->edited) {
+		free(in->buf);
+		in->buf = NULL;
+		in->edited = false;
+	}
 	if (in->buf == NULL)
-		in->buf = sh_malloc(BUFSIZE);
+		in->buf = sh_malloc(BUFSIZE + 1);
+	else if (in->p != NULL) /* a backslash was looked beyond: both may be pushed back */
+		in->buf[0] = in->p[-1];
 	for (;;) {
-		n = in->shared && !in->tty ? read_shared(in) : read(in->fd, in->buf, BUFSIZE);
+		n = in->shared && !in->tty ? read_shared(in) : read(in->fd, in->buf + 1, BUFSIZE);
 		if (n >= 0)
 			break;
 		if (errno != EINTR)
@@ -193,8 +202,8 @@ static bool refill(struct input *in)
 	}
 	if (n <= 0)
 		return false;
-	in->p = in->buf;
-	in->end = in->buf + n;
+	in->p = in->buf + 1;
+	in->end = in->p + n;
 verbose:
 	if (optv['v'])
 		err_n(in->p, (size_t)(in->end - in->p));
@@ -224,7 +233,6 @@ int in_getc(void)
 		if (in->eof)
 			return SH_EOF;
 		if (!refill(in)) {
-			in->p = in->end = NULL;
 			in->eof = !in->tty; /* ^D on a terminal may be followed by more */
 			return SH_EOF;
 		}
@@ -233,7 +241,7 @@ int in_getc(void)
 
 void in_ungetc(int c)
 {
-	if (c == SH_EOF)
+	if (c == SH_EOF || cur->p == cur->buf)
 		return;
 	cur->p--;
 	if (c == '\n')

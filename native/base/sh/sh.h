@@ -269,6 +269,7 @@ void split_fields(struct xbuf *x, struct args *out);
 /* Expansion has no side effect and cannot fail; without allow_cmd it cannot take long either. */
 bool words_pure(struct word *w, bool allow_cmd);
 bool parts_pure(struct wpart *w, bool allow_cmd);
+bool glob_magic(const char *s);
 bool pat_match(const char *pat, const char *s, const char *end);
 bool glob_expand(const char *pat, struct args *out);
 long long arith_eval(const char *s);

@@ -211,7 +211,7 @@ bool simple_spawn(struct node *n, struct job *j, const struct pipe_fds *pf, bool
 	if (n->type != N_SIMPLE || n->words == NULL || optv['x'])
 		return false;
 	name = lx_literal(n->words->parts);
-	if (name == NULL || strpbrk(name, "~*?[") != NULL || func_find(name) != NULL || builtin_find(name) != NULL)
+	if (name == NULL || strchr(name, '~') != NULL || glob_magic(name) || func_find(name) != NULL || builtin_find(name) != NULL)
 		return false;
 	if (!words_pure(n->words, allow_cmd))
 		return false;

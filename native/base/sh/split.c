@@ -9,6 +9,13 @@ static bool glob_char(int c)
 	return c == '*' || c == '?' || c == '[';
 }
 
+/* Might the text be a pattern? A bracket that nothing closes is none, and `[` is a common command. */
+bool glob_magic(const char *s)
+{
+	s = strpbrk(s, "*?[");
+	return s != NULL && (*s != '[' || strpbrk(s + 1, "*?]") != NULL);
+}
+
 /* The pattern that [from, to) of x stands for: quoted special characters get a backslash. */
 char *xb_pattern(struct xbuf *x, size_t from, size_t to, bool *magic)
 {
@@ -41,7 +48,7 @@ static void field_end(struct xbuf *x, size_t from, size_t to, struct args *out)
 
 	if (!optv['f']) {
 		for (i = from; i < to; i++)
-			if (x->a[i] != A_QUOTED && glob_char(x->c[i]))
+			if (x->a[i] != A_QUOTED && glob_char(x->c[i]) && (x->c[i] != '[' || memchr(x->c + i, ']', to - i) != NULL))
 				break;
 		if (i < to) {
 			bool magic;

@@ -3,8 +3,8 @@
  * of bounded size.
  *
  * The image is only read, so a chain's bytes never change: whoever holds a chain may go on using it after it has left
- * the cache. A chain is found by data_off (offset and radix), and trusted only for a blockref with the same check
- * code as the one it was verified with: two blockrefs of a hostile image may name one block.
+ * the cache. A chain is found by data_off (offset and radix). Two blockrefs of a hostile image may name one block with
+ * different check codes: the cached bytes are verified anew for a blockref with another code than they were read by.
  * Images are hostile by assumption: nothing here throws, whatever the bytes, and every loop is bounded by the key
  * space moving up or by MAX_DEPTH.
  * Counterpart: sys/vfs/hammer2/hammer2_chain.c
@@ -159,8 +159,8 @@ export class ChainStore {
     return 0;
   }
 
-  /** Compare a block's bytes with the blockref's check code; null, or EIO after a complaint. */
-  private verify(u8: Uint8Array, v: DataView, at: number, data: Uint8Array): Errno | null {
+  /** Compare a block's bytes with the blockref's check code; null, or EIO (after a complaint unless `quiet`). */
+  private verify(u8: Uint8Array, v: DataView, at: number, data: Uint8Array, quiet: boolean): Errno | null {
     const check = u8[at + Bref.METHODS] >> 4;
     const c = at + Bref.CHECK;
     let want: string;
@@ -199,9 +199,9 @@ export class ChainStore {
         break;
       }
       default:
-        return this.fail(v, at, 'BAD BLOCKREF', `unknown check method ${check}`);
+        return quiet ? EIO : this.fail(v, at, 'BAD BLOCKREF', `unknown check method ${check}`);
     }
-    return this.fail(v, at, 'CHECK FAIL', `expected ${want}, got ${got}`);
+    return quiet ? EIO : this.fail(v, at, 'CHECK FAIL', `expected ${want}, got ${got}`);
   }
 
   /**
@@ -219,16 +219,16 @@ export class ChainStore {
     this.stats.reads++;
     const e = yield* this.vols.read(rd64(v, at + Bref.DATA_OFF) - radix, data);
     if (e !== null) return this.fail(v, at, 'READ ERROR', e.name);
-    return this.verify(u8, v, at, data) ?? size;
+    return this.verify(u8, v, at, data, false) ?? size;
   }
 
   /** A verified block from the cache, or null. */
   lookup(u8: Uint8Array, v: DataView, at: number): Hammer2Chain | null {
     const c = this.map.get(rd64(v, at + Bref.DATA_OFF));
     if (c === undefined) return null;
-    const methods = u8[at + Bref.METHODS];
-    if (methods >> 4 !== c.methods >> 4) return null;
-    for (let i = 0; i < c.check.length; i++) if (c.check[i] !== u8[at + Bref.CHECK + i]) return null;
+    let same = u8[at + Bref.METHODS] >> 4 === c.methods >> 4;
+    for (let i = 0; same && i < c.check.length; i++) same = c.check[i] === u8[at + Bref.CHECK + i];
+    if (!same && this.verify(u8, v, at, c.u8, true) !== null) return null;
     this.stats.hits++;
     if (this.lru.head !== c) {
       this.unlink(c);

@@ -248,21 +248,25 @@ describe('hammer2 hostile images', function () {
     }
   });
 
-  it('ends a loop of indirect blocks', () => {
-    // The block points at itself, without check code; ranges as wide as they can be.
-    const r = broken((kind, block, bref, name) => {
-      if (kind !== 'indirect' || name !== 'text') return;
-      bref[1] = 0x10;
-      const self = bref.slice();
-      self[3] = 63;
-      self.fill(0, 8, 16);
-      block.fill(0);
-      block.set(self);
-    }, readText);
-    expect(r.result).to.equal(EIO);
-    expect(r.lines.join()).to.match(/tree too deep/);
-    expect(r.reads).to.be.lessThan(100);
-  });
+  for (const methods of [0x10, 0x00]) {
+    it(`ends a loop of indirect blocks (methods 0x10, inner 0x${methods.toString(16)})`, () => {
+      // The block points at itself, without check code; ranges as wide as they can be. With another check method in the
+      // inner blockref the two must not throw each other out of the cache for ever.
+      const r = broken((kind, block, bref, name) => {
+        if (kind !== 'indirect' || name !== 'text') return;
+        bref[1] = 0x10;
+        const self = bref.slice();
+        self[1] = methods;
+        self[3] = 63;
+        self.fill(0, 8, 16);
+        block.fill(0);
+        block.set(self);
+      }, readText);
+      expect(r.result).to.equal(EIO);
+      expect(r.lines.join()).to.match(/tree too deep/);
+      expect(r.reads).to.be.lessThan(100);
+    });
+  }
 
   it('ends a search through many references to one empty block', () => {
     const r = broken(

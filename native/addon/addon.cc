@@ -1,0 +1,9 @@
+/* Registers the addon's parts; vkernel/machine/host/native.ts documents them. */
+#include "host.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("Host", Host::Define(env));
+  return exports;
+}
+
+NODE_API_MODULE(vkernel_native, Init)

@@ -1,0 +1,417 @@
+/*
+ * The stub's assembly: the entry of patched call sites, the mapper, the birth of a guest thread.
+ *
+ * Invariants: the mapper and a thread that has no seccomp filter yet use registers and read-only memory only, because
+ * guest threads of the same address space can write everything that is writable. The entry never touches the guest's
+ * stack (red zone) and loses only what the DragonFly system call convention lets it lose: rcx, r10, r11, carry.
+ */
+#include "layout.h"
+
+#define SYS_mmap 9
+#define SYS_mprotect 10
+#define SYS_munmap 11
+#define SYS_lseek 8
+#define SYS_close 3
+#define SYS_rt_sigprocmask 14
+#define SYS_rt_sigreturn 15
+#define SYS_pwrite64 18
+#define SYS_getpid 39
+#define SYS_clone 56
+#define SYS_exit 60
+#define SYS_getppid 110
+#define SYS_sigaltstack 131
+#define SYS_prctl 157
+#define SYS_arch_prctl 158
+#define SYS_futex 202
+#define SYS_sched_setaffinity 203
+#define SYS_seccomp 317
+
+	.section .text.entry, "ax"
+	.globl vk_entry, vk_published, vk_restored, vk_entry_end, vk_retrap_end
+vk_base:
+	/* VK_TEXT + 0: never executed on purpose. */
+	ud2
+	.balign 64
+
+/*
+ * Patched call site: rax number, rcx address after the `syscall`, arguments in their registers, gs base = slot.
+ */
+vk_entry:
+	mov	%rax, %gs:VK_F_RAX
+	mov	%rax, %gs:VK_S_NR
+	lahf				/* flags without disturbing the guest's stack */
+	seto	%al
+	mov	%al, %gs:VK_S_OF
+	movzbl	%ah, %eax
+	mov	%rax, %gs:VK_F_RFLAGS
+	mov	%rdi, %gs:VK_F_RDI
+	mov	%rsi, %gs:VK_F_RSI
+	mov	%rdx, %gs:VK_F_RDX
+	mov	%r10, %gs:VK_F_R10
+	mov	%r8, %gs:VK_F_R8
+	mov	%r9, %gs:VK_F_R9
+	mov	%rcx, %gs:VK_F_RIP
+	mov	%rsp, %gs:VK_F_RSP
+	mov	%gs:VK_S_CMD, %r10
+	movl	$VK_TRAP_SYSCALL, %gs:VK_S_TRAP
+	mov	VK_C_CMD(%r10), %r11d
+	mov	%r11d, %eax
+	xchg	%eax, %gs:VK_S_STATE	/* full barrier: state before doorbell */
+vk_published:
+	movabs	$VK_GLOBAL, %r8
+	mov	VK_G_SPIN(%r8), %ecx
+	cmpl	$0, VK_G_DOORBELL(%r8)
+	jne	.Lring
+.Lspin:
+	mov	VK_C_CMD(%r10), %eax
+	cmp	%r11d, %eax
+	jne	.Lanswered
+	cmp	%r11d, VK_C_PARK(%r10)
+	je	.Lsleep
+	pause
+	dec	%ecx
+	jns	.Lspin
+	jmp	.Lsleep
+
+.Lanswered:
+	test	$(VK_HOW_MASK | VK_HOW_BASES), %al
+	jnz	.Lspecial
+vk_restored:
+	mov	%gs:VK_F_RFLAGS, %ah
+	mov	%gs:VK_S_OF, %al
+	add	$0x7f, %al
+	sahf
+	mov	%gs:VK_F_R8, %r8
+	mov	%gs:VK_F_RDX, %rdx
+	mov	%gs:VK_F_RAX, %rax
+	mov	%gs:VK_F_RIP, %rcx
+	mov	$0, %r10d
+	jmp	*%rcx
+
+	/* The kernel sleeps: wake it, again until it was woken or is awake. */
+.Lring:
+	mov	%r11d, %r9d		/* syscall destroys rcx and r11 */
+1:	movabs	$(VK_GLOBAL + VK_G_DOORBELL), %rdi
+	mov	$1, %esi
+	mov	$1, %edx
+	mov	$SYS_futex, %eax
+	syscall
+	test	%eax, %eax
+	jg	2f
+	pause
+	movabs	$(VK_GLOBAL + VK_G_DOORBELL), %rdi
+	cmpl	$0, (%rdi)
+	jne	1b
+2:	mov	%r9d, %r11d
+	movabs	$VK_GLOBAL, %r8
+	mov	VK_G_SPIN(%r8), %ecx
+	jmp	.Lspin_slow
+
+	/* As .Lspin, for when rdi, rsi and r9 have to be loaded again. */
+.Lspin_slow:
+	mov	VK_C_CMD(%r10), %eax
+	cmp	%r11d, %eax
+	jne	.Lanswered_slow
+	cmp	%r11d, VK_C_PARK(%r10)
+	je	.Lsleep
+	pause
+	dec	%ecx
+	jns	.Lspin_slow
+
+.Lsleep:
+	mov	%r11d, %r9d
+	mov	$1, %eax
+	xchg	%eax, %gs:VK_S_ASLEEP
+	/* A thread to hand the processor to? Valid only when parked for this stop. */
+	cmp	%r9d, VK_C_PARK(%r10)
+	jne	3f
+	mov	VK_C_WAKE(%r10), %eax
+	test	%eax, %eax
+	jz	3f
+	dec	%eax
+	shl	$6, %rax
+	movabs	$VK_CMD, %rdi
+	add	%rax, %rdi
+	mov	$1, %esi
+	mov	$0x7fffffff, %edx
+	mov	$SYS_futex, %eax
+	syscall
+3:	mov	VK_C_CMD(%r10), %eax
+	cmp	%r9d, %eax
+	jne	4f
+	mov	%r10, %rdi
+	mov	%r10, %r8
+	xor	%esi, %esi
+	mov	%r9d, %edx
+	xor	%r10d, %r10d
+	mov	$SYS_futex, %eax
+	syscall
+	mov	%r8, %r10
+	jmp	3b
+4:	movl	$0, %gs:VK_S_ASLEEP
+	mov	%r9d, %r11d
+.Lanswered_slow:
+	mov	%gs:VK_F_RDI, %rdi
+	mov	%gs:VK_F_RSI, %rsi
+	mov	%gs:VK_F_R9, %r9
+	jmp	.Lanswered
+
+.Lspecial:
+	test	$VK_HOW_MASK, %al
+	jnz	.Lretrap
+	/* New segment bases. */
+	movabs	$VK_GLOBAL, %r8
+	testl	$VK_GF_FSGSBASE, VK_G_FLAGS(%r8)
+	jz	.Lretrap		/* the full way knows how */
+	mov	%gs:VK_S_FS, %rcx
+	mov	%gs:VK_S_GS, %rdx
+	cmp	%gs:VK_S_SELF, %rdx	/* own gs base: the full way */
+	jne	.Lretrap
+	wrfsbase %rcx
+	jmp	vk_restored
+
+	/* Stop again with a full frame: the handler completes the registers from the slot. */
+.Lretrap:
+	mov	%gs:VK_F_RDI, %rdi
+	mov	%gs:VK_F_RSI, %rsi
+	mov	%gs:VK_F_R8, %r8
+	mov	%gs:VK_F_R9, %r9
+	mov	$-1, %rax
+	syscall
+vk_retrap_end:
+	ud2
+vk_entry_end:
+
+	.globl vk_sigreturn
+vk_sigreturn:
+	mov	$SYS_rt_sigreturn, %eax
+	syscall
+	ud2
+
+/*
+ * vk_mapper(rdi stack start, rsi stack length): the first task of a vmspace, after its C part. Drops the stack.
+ * r12 request block, r13 last request, r14 operation, r15 operations left, rbp own pid.
+ */
+	.globl vk_mapper
+vk_mapper:
+	mov	$SYS_munmap, %eax
+	syscall
+	test	%rax, %rax
+	jnz	.Ldie
+	mov	$SYS_getpid, %eax
+	syscall
+	mov	%eax, %ebp
+	xor	%esp, %esp
+	movabs	$VK_REQ, %r12
+	xor	%r13d, %r13d
+.Lmap_loop:
+	mov	VK_R_SEQ(%r12), %eax
+	cmp	%r13d, %eax
+	jne	.Lmap_work
+	mov	%r12, %rdi
+	xor	%esi, %esi
+	mov	%r13d, %edx
+	xor	%r10d, %r10d
+	mov	$SYS_futex, %eax
+	syscall
+	jmp	.Lmap_loop
+.Lmap_work:
+	mov	%eax, %r13d
+	mov	VK_R_NOPS(%r12), %r15d
+	lea	VK_R_OPS(%r12), %r14
+.Lmap_next:
+	test	%r15d, %r15d
+	jz	.Lmap_done
+	mov	VK_O_KIND(%r14), %ecx
+	mov	VK_O_VA(%r14), %rdi
+	mov	VK_O_LEN(%r14), %rsi
+	mov	VK_O_ARG(%r14), %edx
+	cmp	$VK_OP_MAP, %ecx
+	jne	1f
+	mov	VK_O_OFF(%r14), %r9
+	mov	%r9d, %r10d
+	and	$0xfff, %r10d
+	and	$-4096, %r9
+	shl	$12, %r10d
+	or	$0x11, %r10d		/* MAP_SHARED | MAP_FIXED */
+	mov	$VK_FD_RAM, %r8d
+	mov	$SYS_mmap, %eax
+	jmp	.Lmap_call
+1:	cmp	$VK_OP_UNMAP, %ecx
+	jne	2f
+	mov	$SYS_munmap, %eax
+	jmp	.Lmap_call
+2:	cmp	$VK_OP_PROTECT, %ecx
+	jne	.Lmap_clone
+	mov	$SYS_mprotect, %eax
+.Lmap_call:
+	syscall
+	cmp	$-4096, %rax
+	ja	.Lmap_failed
+.Lmap_step:
+	add	$VK_OP_SIZE, %r14
+	dec	%r15d
+	jmp	.Lmap_next
+.Lmap_clone:
+	mov	%rdi, %rbx		/* command line, for the child */
+	mov	%rsi, %rdx		/* where the pid goes, if anywhere */
+	mov	$0x100, %edi		/* CLONE_VM */
+	mov	$0x100000, %eax		/* CLONE_PARENT_SETTID */
+	test	%rdx, %rdx
+	cmovz	%edx, %eax
+	or	%eax, %edi
+	or	$17, %edi		/* exit signal SIGCHLD, ignored: nobody has to wait */
+	xor	%esi, %esi
+	xor	%r10d, %r10d
+	xor	%r8d, %r8d
+	mov	$SYS_clone, %eax
+	syscall
+	test	%rax, %rax
+	jz	vk_thread
+	js	.Lmap_failed
+	cmpl	$0, VK_O_ARG(%r14)
+	je	.Lmap_step
+	/* The kernel reads the pid as the position of the control memfd: guest code cannot forge that. */
+	mov	$VK_FD_CTL, %edi
+	mov	%rax, %rsi
+	xor	%edx, %edx
+	mov	$SYS_lseek, %eax
+	syscall
+	jmp	.Lmap_step
+.Lmap_failed:
+	neg	%rax
+	shl	$32, %r15
+	or	%rax, %r15
+	mov	$VK_FD_CTL, %edi
+	mov	%r15, %rsi		/* operations left << 32 | errno */
+	xor	%edx, %edx
+	mov	$SYS_lseek, %eax
+	syscall
+	lea	VK_R_FAILED(%r12), %rsi
+	jmp	.Lmap_tell
+.Lmap_done:
+	mov	%r12, %rsi
+.Lmap_tell:
+	mov	$VK_FD_CTL, %edi
+	mov	$4, %edx
+	mov	VK_R_DONEOFF(%r12), %r10
+	mov	$SYS_pwrite64, %eax
+	syscall
+	cmp	$4, %rax
+	jne	.Ldie
+	lea	VK_R_DONE(%r12), %rdi
+	mov	$1, %esi
+	mov	$0x7fffffff, %edx
+	mov	$SYS_futex, %eax
+	syscall
+	jmp	.Lmap_loop
+
+/* A new guest thread: rbx command line, rbp pid of the mapper. No filter yet, so no writable memory. */
+vk_thread:
+	mov	$VK_FD_CTL, %edi
+	mov	$SYS_close, %eax
+	syscall
+	mov	$VK_FD_RAM, %edi
+	mov	$SYS_close, %eax
+	syscall
+	mov	$1, %edi		/* PR_SET_PDEATHSIG */
+	mov	$9, %esi
+	mov	$SYS_prctl, %eax
+	syscall
+	mov	$SYS_getppid, %eax
+	syscall
+	cmp	%ebp, %eax
+	jne	.Ldie
+	xor	%edi, %edi
+	mov	$128, %esi
+	movabs	$(VK_GLOBAL + VK_G_GUESTCPUS), %rdx
+	mov	$SYS_sched_setaffinity, %eax
+	syscall
+	lea	VK_C_STACK(%rbx), %rdi
+	xor	%esi, %esi
+	mov	$SYS_sigaltstack, %eax
+	syscall
+	test	%rax, %rax
+	jnz	.Ldie
+	mov	$0x1001, %edi		/* ARCH_SET_GS */
+	mov	VK_C_SLOT(%rbx), %rsi
+	mov	$SYS_arch_prctl, %eax
+	syscall
+	mov	$2, %edi		/* SIG_SETMASK: none blocked */
+	lea	.Lnosignals(%rip), %rsi
+	xor	%edx, %edx
+	mov	$8, %r10d
+	mov	$SYS_rt_sigprocmask, %eax
+	syscall
+	mov	$1, %edi		/* SECCOMP_SET_MODE_FILTER */
+	xor	%esi, %esi
+	lea	.Lfprog(%rip), %rdx
+	mov	$SYS_seccomp, %eax
+	syscall
+	test	%rax, %rax
+	jnz	.Ldie
+	mov	$-1, %rax
+	syscall				/* stop: SIGSYS, the handler sees this address and reports NEW */
+	.globl vk_new_end
+vk_new_end:
+	ud2
+.Ldie:
+	mov	$1, %edi
+	mov	$SYS_exit, %eax
+	syscall
+	ud2
+
+	/* Constants, here rather than in .rodata so that their distance from vk_base is known. */
+	.balign 8
+.Lnosignals:
+	.quad	0
+	/* struct sock_fprog: the addresses are those of the copy at VK_TEXT. */
+.Lfprog:
+	.quad	(.Lfilter_end - .Lfilter) / 8
+	.quad	VK_TEXT + (.Lfilter - vk_base)
+
+/*
+ * Filter of guest threads: futex WAIT on command lines, futex WAKE on those and the doorbell, rt_sigreturn,
+ * sched_yield, arch_prctl of fs and gs (for machines without FSGSBASE), and only from the stub's text.
+ * Everything else, whatever its number or architecture, is SIGSYS.
+ */
+#define LD(off) .short 0x20; .byte 0, 0; .long off
+#define JEQ(k, t, f) .short 0x15; .byte t, f; .long k
+#define JGE(k, t, f) .short 0x35; .byte t, f; .long k
+#define RET(k) .short 0x06; .byte 0, 0; .long k
+#define LO(a) ((a) & 0xffffffff)
+#define HI (VK_WIN >> 32)
+	.balign 8
+.Lfilter:
+	LD(4)				/* 0 arch */
+	JEQ(0xc000003e, 0, 27)		/* 1 x86-64 or trap at 29 */
+	LD(12)				/* 2 ip, high */
+	JEQ(HI, 0, 25)			/* 3 */
+	LD(8)				/* 4 ip, low */
+	JGE(LO(VK_TEXT), 0, 23)		/* 5 */
+	JGE(LO(VK_TEXT + VK_TEXT_MAX), 22, 0) /* 6 */
+	LD(0)				/* 7 nr */
+	JEQ(SYS_futex, 6, 0)		/* 8 -> 15 */
+	JEQ(SYS_rt_sigreturn, 18, 0)	/* 9 -> 28 */
+	JEQ(24, 17, 0)			/* 10 sched_yield -> 28 */
+	JEQ(SYS_arch_prctl, 0, 17)	/* 11 */
+	LD(16)				/* 12 code */
+	JGE(0x1001, 0, 15)		/* 13 */
+	JGE(0x1005, 14, 13)		/* 14 set and get of fs and gs */
+	LD(20)				/* 15 futex: address, high */
+	JEQ(HI, 0, 12)			/* 16 */
+	LD(24)				/* 17 op */
+	JEQ(0, 5, 0)			/* 18 WAIT -> 24 */
+	JEQ(1, 0, 9)			/* 19 WAKE */
+	LD(16)				/* 20 address, low */
+	JEQ(LO(VK_GLOBAL + VK_G_DOORBELL), 6, 0) /* 21 -> 28 */
+	JGE(LO(VK_CMD), 0, 6)		/* 22 */
+	JGE(LO(VK_CMD + VK_CMD_BYTES), 5, 4) /* 23 */
+	LD(16)				/* 24 address, low */
+	JGE(LO(VK_CMD), 0, 3)		/* 25 */
+	JGE(LO(VK_CMD + VK_CMD_BYTES), 2, 0) /* 26 */
+	RET(0x7fff0000)			/* 27 allow */
+	RET(0x7fff0000)			/* 28 allow */
+	RET(0x00030000)			/* 29 trap */
+.Lfilter_end:
+	.section .note.GNU-stack, "", @progbits

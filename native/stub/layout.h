@@ -1,0 +1,138 @@
+/*
+ * Memory shared by the kernel (addon, TypeScript) and the stub that lives in every guest address space.
+ * Included by C, C++ and assembly; vkernel/machine/host/layout.ts repeats the offsets and a unit test compares them.
+ *
+ * The stub owns the window [VK_WIN, VK_WIN_END) above the guest's user range. What is marked RO is mapped read-only
+ * there and is written by the kernel only; RW may be written by hostile guest code at any time, so the kernel reads
+ * it once and trusts nothing in it.
+ *
+ * The control memfd holds it all. Page 0 is the global page and 0x40000 the command lines, the same for all
+ * vmspaces; block v at VK_BLOCK * (v + 1) belongs to vmspace v, with the offsets of the window.
+ */
+#ifndef VK_LAYOUT_H
+#define VK_LAYOUT_H
+
+#define VK_WIN 0x7fffffe00000
+#define VK_WIN_END 0x7fffffff0000
+#define VK_BLOCK 0x200000
+
+/* Text and constants of the stub: RO + X. */
+#define VK_TEXT VK_WIN
+#define VK_TEXT_MAX 0x10000
+
+/* Global page, RO. */
+#define VK_GLOBAL_OFF 0x10000
+#define VK_GLOBAL (VK_WIN + VK_GLOBAL_OFF)
+#define VK_G_DOORBELL 0  /* u32 futex: 1 while the kernel sleeps; a thread that stops then must wake it */
+#define VK_G_SPIN 64     /* u32: rounds a stopped thread spins for its answer before it sleeps */
+#define VK_G_FLAGS 68    /* u32 VK_GF_* */
+#define VK_G_XMASK 72    /* u64: xfeatures a restored FPU image may claim */
+#define VK_G_GUESTCPUS 256  /* 128 bytes: CPU set of guest threads */
+#define VK_G_KERNELCPUS 384 /* 128 bytes: CPU set of the kernel and the mappers */
+#define VK_GF_FSGSBASE 1
+
+/* Request block of one vmspace: operations for its mapper. RO. */
+#define VK_REQ_OFF 0x11000
+#define VK_REQ (VK_WIN + VK_REQ_OFF)
+#define VK_REQ_SIZE 0x4000
+#define VK_R_SEQ 0      /* u32 futex: number of the request to carry out */
+#define VK_R_FAILED 4   /* u32: what to put into DONE when an operation failed */
+#define VK_R_NOPS 8     /* u32 */
+#define VK_R_DONEOFF 16 /* u64: where DONE is in the control memfd, for pwrite */
+#define VK_R_DONE 64    /* u32 futex: SEQ or FAILED of the last request carried out (written with pwrite) */
+#define VK_R_OPS 128
+#define VK_OP_SIZE 32
+#define VK_OP_MAX 508
+#define VK_O_KIND 0 /* u32 */
+#define VK_O_ARG 4  /* u32: map, protect: PROT_*; clone: 1 = report the pid */
+#define VK_O_VA 8   /* u64; clone: address of the command line */
+#define VK_O_LEN 16 /* u64; clone: address that gets the pid (0: none) */
+#define VK_O_OFF 24 /* u64; map: low 12 bits hold extra mmap flags >> 12 (MAP_POPULATE is 0x8000) */
+#define VK_OP_MAP 1
+#define VK_OP_UNMAP 2
+#define VK_OP_PROTECT 3
+#define VK_OP_CLONE 4
+
+/* Command lines, one for each host thread of the machine: 64 bytes, RO. */
+#define VK_CMD_OFF 0x40000
+#define VK_CMD (VK_WIN + VK_CMD_OFF)
+#define VK_NCMD 4096
+#define VK_CMD_BYTES 0x40000
+#define VK_C_CMD 0     /* u32 futex: (sequence << 8) | how; a change answers the thread */
+#define VK_C_PARK 4    /* u32: equal to CMD: sleep at once */
+#define VK_C_PREEMPT 8 /* u32: equal to CMD: the preempt signal is meant */
+#define VK_C_WAKE 12   /* u32: 1 + number of the thread to wake when parking, 0 none */
+#define VK_C_STACK 16  /* stack_t of the alternate stack */
+#define VK_C_SLOT 40   /* u64: address of the thread's slot */
+#define VK_C_SIZE 64
+
+/* How: low bits of CMD. */
+#define VK_HOW_RUN 0
+#define VK_HOW_RETRAP 1
+#define VK_HOW_REISSUE 2
+#define VK_HOW_MASK 3
+#define VK_HOW_BASES 4 /* load fs and gs base from the slot */
+
+/* Slots, one for each thread of the vmspace: RW. The slot's struct is at its start, the alternate stack above. */
+#define VK_SLOTS_OFF 0x80000
+#define VK_SLOTS (VK_WIN + VK_SLOTS_OFF)
+#define VK_SLOTS_BYTES 0x170000
+#define VK_S_FRAME 0    /* 25 u64, DragonFly's trapframe */
+#define VK_S_STATE 256  /* u32: equal to CMD: stopped */
+#define VK_S_TRAP 260   /* u32: Trap | VK_TRAP_FULL */
+#define VK_S_ASLEEP 264 /* u32: 1 while (about to be) in FUTEX_WAIT */
+#define VK_S_PID 268    /* u32: pid as clone wrote it, read before guest code runs */
+#define VK_S_CMD 272    /* u64: address of the command line */
+#define VK_S_FS 280     /* u64 */
+#define VK_S_GS 288     /* u64 */
+#define VK_S_FPU 296    /* u64: address of the XSAVE image */
+#define VK_S_SELF 304   /* u64: address of the slot */
+#define VK_S_NR 312     /* u64: call number of a patched call site, for REISSUE */
+#define VK_S_OF 320     /* u8: overflow flag at a patched call site */
+#define VK_S_STACK 1024 /* start of the alternate stack */
+
+#define VK_TRAP_NEW 0
+#define VK_TRAP_SYSCALL 1
+#define VK_TRAP_FAULT 2
+#define VK_TRAP_EXCEPTION 3
+#define VK_TRAP_PREEMPT 4
+#define VK_TRAP_DEAD 5
+#define VK_TRAP_FULL 0x100
+
+/* Frame offsets, bytes. */
+#define VK_F_RDI 0
+#define VK_F_RSI 8
+#define VK_F_RDX 16
+#define VK_F_RCX 24
+#define VK_F_R8 32
+#define VK_F_R9 40
+#define VK_F_RAX 48
+#define VK_F_RBX 56
+#define VK_F_RBP 64
+#define VK_F_R10 72
+#define VK_F_R11 80
+#define VK_F_R12 88
+#define VK_F_R13 96
+#define VK_F_R14 104
+#define VK_F_R15 112
+#define VK_F_TRAPNO 128
+#define VK_F_ADDR 136
+#define VK_F_ERR 152
+#define VK_F_RIP 160
+#define VK_F_CS 168
+#define VK_F_RFLAGS 176
+#define VK_F_RSP 184
+#define VK_F_SS 192
+
+/* Descriptors in the zygote and the mappers. */
+#define VK_FD_CTL 3
+#define VK_FD_RAM 4
+#define VK_FD_SOCK 5
+
+/* Signal that interrupts guest code: SIGUSR1. */
+#define VK_SIG_PREEMPT 10
+
+/* Address of the entry for patched call sites. */
+#define VK_ENTRY (VK_TEXT + 0x40)
+
+#endif

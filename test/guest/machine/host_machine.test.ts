@@ -1,0 +1,344 @@
+import { expect } from 'chai';
+import { readdirSync, readFileSync } from 'node:fs';
+import {
+  code,
+  CODE,
+  DATA,
+  enter,
+  le32,
+  movRax,
+  movRbx,
+  movRdi,
+  Prot,
+  Reg,
+  reg,
+  Resume,
+  Rig,
+  setReg,
+  STACK_TOP,
+  sys,
+  Trap,
+} from './harness.js';
+import { TrapNo } from '../../../vkernel/machine/machine.js';
+
+describe('host machine', function () {
+  let rig: Rig;
+  beforeEach(() => {
+    rig = new Rig();
+  });
+  afterEach(() => rig.stop());
+
+  it('runs guest code and reports its system calls with all registers', async () => {
+    rig.start();
+    const { l } = rig.program(code(movRbx(0x123456789abc), movRdi(7), sys(20), sys(1)));
+    l.resume(Resume.RUN);
+    let s = await rig.next();
+    expect(s.lwp).to.equal(l);
+    expect(s.trap).to.equal(Trap.SYSCALL);
+    expect(l.full).to.equal(true);
+    expect(reg(l, Reg.RAX)).to.equal(20);
+    expect(reg(l, Reg.RDI)).to.equal(7);
+    expect(reg(l, Reg.RBX)).to.equal(0x123456789abc);
+    expect(reg(l, Reg.RIP)).to.equal(CODE + 10 + 10 + 7);
+    expect(reg(l, Reg.RSP)).to.equal(STACK_TOP);
+    setReg(l, Reg.RAX, 42);
+    l.resume(Resume.RUN);
+    s = await rig.next();
+    expect(s.trap).to.equal(Trap.SYSCALL);
+    expect(reg(l, Reg.RAX)).to.equal(1);
+  });
+
+  it('gives results back in rax, rdx and carry', async () => {
+    rig.start();
+    // syscall; setc %bl; mov %rax,%rdi; syscall
+    const { l } = rig.program(code(sys(5), '0f92c3 4889c7', sys(6)));
+    l.resume(Resume.RUN);
+    await rig.next();
+    setReg(l, Reg.RAX, 2);
+    setReg(l, Reg.RDX, 99);
+    l.frame[2 * Reg.RFLAGS] |= 1;
+    l.resume(Resume.RUN);
+    await rig.next();
+    expect(reg(l, Reg.RDI)).to.equal(2);
+    expect(reg(l, Reg.RDX)).to.equal(99);
+    expect(reg(l, Reg.RBX)).to.equal(1);
+  });
+
+  it('reports page faults with address and error bits, and goes on after a map', async () => {
+    rig.start();
+    // mov $0x55aa, (0x800008)
+    const { v, l } = rig.program(code(movRbx(0x800008), '66c703aa55', sys(1)));
+    l.resume(Resume.RUN);
+    let s = await rig.next();
+    expect(s.trap).to.equal(Trap.FAULT);
+    expect(reg(l, Reg.ADDR)).to.equal(0x800008);
+    expect(reg(l, Reg.ERR) & 0x13).to.equal(2);
+    expect(reg(l, Reg.RIP)).to.equal(CODE + 10);
+    const p = rig.page();
+    v.map(0x800000, p, 1, Prot.READ | Prot.WRITE);
+    l.resume(Resume.RUN);
+    s = await rig.next();
+    expect(s.trap).to.equal(Trap.SYSCALL);
+    expect(rig.m.ram.bytes(p * 4096 + 8, 2)).to.deep.equal(Uint8Array.of(0xaa, 0x55));
+  });
+
+  it('faults on write-protected and on unmapped pages after flush', async () => {
+    rig.start();
+    // loop: incq (DATA); syscall 1; jmp loop
+    const { v, l } = rig.program(code(movRbx(DATA), '48ff03', sys(1), [0xeb, 0xf4]));
+    l.resume(Resume.RUN);
+    expect((await rig.next()).trap).to.equal(Trap.SYSCALL);
+    v.protect(DATA, 4096, Prot.READ);
+    l.resume(Resume.RUN);
+    expect((await rig.next()).trap).to.equal(Trap.FAULT);
+    expect(reg(l, Reg.ERR) & 3).to.equal(3);
+    v.protect(DATA, 4096, Prot.READ | Prot.WRITE);
+    l.resume(Resume.RUN);
+    expect((await rig.next()).trap).to.equal(Trap.SYSCALL);
+    v.unmap(DATA, 4096);
+    v.flush();
+    l.resume(Resume.RUN);
+    expect((await rig.next()).trap).to.equal(Trap.FAULT);
+    expect(reg(l, Reg.ERR) & 3).to.equal(2);
+    expect(reg(l, Reg.ADDR)).to.equal(DATA);
+  });
+
+  it('reports fetch faults', async () => {
+    rig.start();
+    const { l } = rig.program(code(movRax(0x900000), 'ffe0'));
+    l.resume(Resume.RUN);
+    expect((await rig.next()).trap).to.equal(Trap.FAULT);
+    expect(reg(l, Reg.ERR) & 16).to.equal(16);
+    expect(reg(l, Reg.RIP)).to.equal(0x900000);
+  });
+
+  it('translates exceptions', async () => {
+    rig.start();
+    const kinds: [string, number][] = [
+      ['cc', TrapNo.BPTFLT],
+      ['0f0b', TrapNo.PRIVINFLT],
+      ['31c9 f7f1', TrapNo.DIVIDE],
+      ['fa', TrapNo.PROTFLT],
+      ['48b8 0000000000000080 8b00', TrapNo.PROTFLT],
+      ['cd80', TrapNo.PROTFLT],
+    ];
+    for (const [hex, want] of kinds) {
+      const { l, v } = rig.program(code(hex));
+      l.resume(Resume.RUN);
+      const s = await rig.next();
+      expect(s.trap, hex).to.equal(Trap.EXCEPTION);
+      expect(reg(l, Reg.TRAPNO), hex).to.equal(want);
+      l.release();
+      v.release();
+    }
+  });
+
+  it('preempts an endless loop and lets it go on', async () => {
+    rig.start();
+    const { l } = rig.program(code('48ffc3', 'ebfb'));
+    l.resume(Resume.RUN);
+    await new Promise((r) => setTimeout(r, 20));
+    l.preempt();
+    let s = await rig.next();
+    expect(s.trap).to.equal(Trap.PREEMPT);
+    const before = reg(l, Reg.RBX);
+    expect(before).to.be.greaterThan(1000);
+    l.resume(Resume.RUN);
+    await new Promise((r) => setTimeout(r, 5));
+    l.preempt();
+    s = await rig.next();
+    expect(s.trap).to.equal(Trap.PREEMPT);
+    expect(reg(l, Reg.RBX)).to.be.greaterThan(before);
+  });
+
+  it('runs two threads in one address space', async () => {
+    rig.start();
+    // Thread 1 spins until DATA is set, then calls 1; thread 2 sets it and calls 2.
+    const one = code(movRbx(DATA), '833b00', '74fb', sys(1));
+    const both = new Uint8Array(256);
+    both.set(one);
+    both.set(code(movRbx(DATA), 'c70301000000', sys(2)), 128);
+    const { v, l } = rig.program(both);
+    const l2 = rig.lwp(v);
+    enter(l2, CODE + 128);
+    l.resume(Resume.RUN);
+    l2.resume(Resume.RUN);
+    const stops = [await rig.next(), await rig.next()];
+    expect(stops.map((s) => reg(s.lwp, Reg.RAX)).sort()).to.deep.equal([1, 2]);
+    expect(l.id).to.not.equal(l2.id);
+  });
+
+  it('keeps the FPU and AVX state of threads apart, and shows it', async () => {
+    rig.start();
+    // movq %rbx,%xmm3; fld1; syscall 1; movq %xmm3,%rdi; syscall 2
+    const bytes = code(movRbx(0x1122334455), '66480f6edb', 'd9e8', sys(1), '66480f7edf', sys(2));
+    const a = rig.program(bytes);
+    a.l.resume(Resume.RUN);
+    await rig.next();
+    const xmm3 = 160 + 3 * 16;
+    const f = a.l.fpu;
+    expect(Array.from(f.subarray(xmm3, xmm3 + 5))).to.deep.equal([0x55, 0x44, 0x33, 0x22, 0x11]);
+    expect(f.length).to.be.at.least(576);
+    f[xmm3] = 0x77;
+    a.l.resume(Resume.RUN);
+    await rig.next();
+    expect(reg(a.l, Reg.RDI)).to.equal(0x1122334477);
+    a.l.fpuReset();
+    setReg(a.l, Reg.RIP, CODE + bytes.length - 7 - 5);
+    a.l.resume(Resume.RUN);
+    await rig.next();
+    expect(reg(a.l, Reg.RDI)).to.equal(0);
+    expect(a.l.fpu[24] + 256 * a.l.fpu[25]).to.equal(0x1f80);
+  });
+
+  it('copies a thread into another address space, as fork does', async () => {
+    rig.start();
+    const a = rig.program(code(movRbx(77), '66480f6edb', sys(2), '66480f7edf', sys(3)));
+    a.l.fsBase = 0x1000;
+    a.l.resume(Resume.RUN);
+    await rig.next();
+    expect(a.l.fsBase).to.equal(0x1000);
+    const v = rig.vmspace();
+    v.map(CODE, a.text, 1, Prot.READ | Prot.EXEC);
+    const child = rig.lwp(v);
+    child.frame.set(a.l.frame);
+    child.fpu.set(a.l.fpu);
+    child.fsBase = a.l.fsBase;
+    setReg(child, Reg.RAX, 0);
+    child.resume(Resume.RUN);
+    const s = await rig.next();
+    expect(s.lwp).to.equal(child);
+    expect(reg(child, Reg.RAX)).to.equal(3);
+    expect(reg(child, Reg.RDI)).to.equal(77);
+    expect(reg(child, Reg.RBX)).to.equal(77);
+    expect(child.fsBase).to.equal(0x1000);
+  });
+
+  it('RETRAP stops again before any guest instruction', async () => {
+    rig.start();
+    const { l } = rig.program(code(sys(9), '48ffc3', sys(10)));
+    l.resume(Resume.RUN);
+    await rig.next();
+    setReg(l, Reg.RAX, 5);
+    l.resume(Resume.RETRAP);
+    const s = await rig.next();
+    expect(s.trap).to.equal(Trap.PREEMPT);
+    expect(reg(l, Reg.RAX)).to.equal(5);
+    expect(reg(l, Reg.RBX)).to.equal(0);
+    l.resume(Resume.RUN);
+    expect((await rig.next()).trap).to.equal(Trap.SYSCALL);
+    expect(reg(l, Reg.RBX)).to.equal(1);
+  });
+
+  it('answers a thread that has fallen asleep waiting', async () => {
+    rig.start();
+    const { l } = rig.program(code(sys(1), sys(2)));
+    l.resume(Resume.RUN);
+    await rig.next();
+    await new Promise((r) => setTimeout(r, 30));
+    l.resume(Resume.RUN);
+    expect((await rig.next()).trap).to.equal(Trap.SYSCALL);
+    l.park();
+    await new Promise((r) => setTimeout(r, 5));
+    setReg(l, Reg.RIP, CODE);
+    l.resume(Resume.RUN);
+    await rig.next();
+    expect(reg(l, Reg.RAX)).to.equal(1);
+  });
+
+  it('runs a timer of the kernel while nothing else happens', async () => {
+    let due = 30e6;
+    let fired = 0;
+    const done = new Promise<void>((resolve) => {
+      rig.start({
+        dispatch: () => {
+          if (due !== Infinity && rig.m.now() >= due) {
+            fired = rig.m.now();
+            due = Infinity;
+            resolve();
+          }
+          return false;
+        },
+        nextTimerNs: () => due,
+      });
+      due = rig.m.now() + 30e6;
+    });
+    const want = due;
+    await done;
+    expect(fired - want).to.be.within(0, 5e6);
+  });
+
+  it('gives addresses and threads back: 200 vmspaces one after the other, 30 threads in one', async () => {
+    rig.start();
+    for (let i = 0; i < 200; i++) {
+      const { v, l } = rig.program(code(sys(1)));
+      l.resume(Resume.RUN);
+      expect((await rig.next()).trap).to.equal(Trap.SYSCALL);
+      l.release();
+      v.release();
+    }
+    const { v, l } = rig.program(code(sys(1)));
+    const all = [l];
+    for (let i = 0; i < 30; i++) {
+      const t = rig.lwp(v);
+      enter(t, CODE);
+      all.push(t);
+    }
+    for (const t of all) t.resume(Resume.RUN);
+    for (const _ of all) expect((await rig.next()).trap).to.equal(Trap.SYSCALL);
+    for (const t of all) t.release();
+    v.release();
+  });
+
+  it('reports a killed host thread as DEAD', async () => {
+    rig.start();
+    const { l } = rig.program(code('ebfe'));
+    l.resume(Resume.RUN);
+    await new Promise((r) => setTimeout(r, 10));
+    const stubs = descendants(process.pid).filter((p) => state(p) === 'R');
+    expect(stubs).to.have.length(1);
+    process.kill(stubs[0], 'SIGKILL');
+    const s = await rig.next();
+    expect(s.trap).to.equal(Trap.DEAD);
+    expect(s.lwp).to.equal(l);
+    l.release();
+  });
+
+  it('leaves no process behind', async () => {
+    rig.start();
+    const { l } = rig.program(code('ebfe'));
+    l.resume(Resume.RUN);
+    await new Promise((r) => setTimeout(r, 10));
+    const before = descendants(process.pid);
+    expect(before.length).to.be.at.least(3);
+    await rig.stop();
+    await new Promise((r) => setTimeout(r, 50));
+    expect(before.filter((p) => state(p) !== '')).to.deep.equal([]);
+  });
+});
+
+function state(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1][0];
+  } catch {
+    return '';
+  }
+}
+
+/** Processes below `root`, by their parents' numbers. */
+function descendants(root: number): number[] {
+  const parents = new Map<number, number>();
+  for (const d of readdirSync('/proc')) {
+    if (!/^\d+$/.test(d)) continue;
+    try {
+      parents.set(Number(d), Number(readFileSync(`/proc/${d}/stat`, 'latin1').split(') ')[1].split(' ')[1]));
+    } catch {
+      // Gone meanwhile.
+    }
+  }
+  const out: number[] = [];
+  const below = (p: number): boolean => p !== 0 && (parents.get(p) === root || below(parents.get(p) ?? 0));
+  for (const p of parents.keys()) if (below(p)) out.push(p);
+  return out;
+}
+void le32;

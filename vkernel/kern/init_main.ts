@@ -1,0 +1,301 @@
+/**
+ * Boot: from a machine to process 1.
+ *
+ * `Kernel` implements the machine's handlers. Two ways to boot: `init` runs /sbin/init from the base system on the
+ * console; `run` starts one program from a host directory with the caller's streams, and ends when it ends. There the
+ * kernel itself plays process 1: it reaps orphans and needs no guest code.
+ *
+ * Counterpart: sys/kern/init_main.c
+ */
+import type { HostDir, Machine, MachineHandlers, MachLwp, StopCode, Trap } from '../machine/machine.js';
+import type { Blocking } from '../sys/blocking.js';
+import { Errno } from '../sys/errno.js';
+import { type GlobalData, gd, setGlobalData } from '../sys/globaldata.js';
+import { SIGINT, SIGTERM } from '../sys/signal.js';
+import { vmInit } from '../vm/vm_init.js';
+import { vmspaceAlloc } from '../vm/vmspace.js';
+import { MNT_RDONLY } from '../vfs/mount.js';
+import { vfsSyncAll } from '../vfs/vfs_mount.js';
+import { initSyscallTables } from './init_sysent.js';
+import { execProgram } from './kern_exec.js';
+import { fdinit } from './kern_descrip.js';
+import { procReap } from './kern_exit.js';
+import { lwpCreate, lwpStart } from './kern_fork.js';
+import { mibInit } from './kern_mib.js';
+import { procSysctlInit } from './kern_proc.js';
+import { newSession } from './kern_prot.js';
+import { KernelPanic, panic } from './kern_shutdown.js';
+import { psignal, sigInit } from './kern_sig.js';
+import { sysctlInit } from './kern_sysctl.js';
+import { timeInit } from './kern_time.js';
+import { calloutInit, calloutNextNs, softclock } from './kern_timeout.js';
+import { umtxInit } from './kern_umtx.js';
+import {
+  WaitQ,
+  lwktCreate,
+  lwktDispatch,
+  lwktInit,
+  lwktNextTimerNs,
+  TDPRI_KERN_DAEMON,
+  tsleep,
+  wakeup,
+} from './lwkt_thread.js';
+import { Pgrp, Proc, ProcState, Session, Ucred, pgrpEnter, procInit } from './proc.js';
+import { kprintf, prfInit } from './subr_prf.js';
+import { onTrap } from './trap.js';
+import { uschedInit, uschedNew } from './usched.js';
+import { mountAt, mountRoot, vfsBoot } from './vfs_init.js';
+import { kernChdir } from './vfs_mount_syscalls.js';
+
+export interface RunOptions {
+  /** Guest path of the program. */
+  path: string;
+  argv: string[];
+  envv: string[];
+  cwd: string;
+  /** Host directories to mount, in order. */
+  mounts: { dir: HostDir; guest: string; write: boolean; from: string }[];
+}
+
+export interface BootOptions {
+  version: string;
+  kenv: ReadonlyMap<string, string>;
+  singleUser: boolean;
+  verbose: number;
+  /** Print every system call here. */
+  strace: ((line: string) => void) | null;
+  /** Start this program instead of /sbin/init. */
+  run: RunOptions | null;
+}
+
+/** How long dispatch() may keep the machine from looking at events, ns. */
+const DISPATCH_NS = 5e6;
+const MAXPROC_PER_MB = 4;
+
+export class Kernel implements MachineHandlers {
+  private readonly data: GlobalData;
+
+  constructor(
+    readonly machine: Machine,
+    private readonly options: BootOptions,
+  ) {
+    this.data = { machine } as GlobalData;
+    setGlobalData(this.data);
+    initRooms(options);
+    lwktCreate(() => this.bootThread(), 'init', TDPRI_KERN_DAEMON);
+  }
+
+  run(): Promise<StopCode> {
+    return this.machine.run(this);
+  }
+
+  onTrap(lwp: MachLwp, trap: Trap): void {
+    setGlobalData(this.data);
+    onTrap(lwp, trap);
+  }
+  onDiskDone(cookie: number, error: Errno | null): void {
+    setGlobalData(this.data);
+    panic(`disk completion ${cookie} ${String(error)} without a buffer cache`);
+  }
+  onConsoleInput(data: Uint8Array): void {
+    setGlobalData(this.data);
+    void data;
+  }
+  onConsoleResize(): void {
+    setGlobalData(this.data);
+  }
+  onStreamReady(index: number): void {
+    setGlobalData(this.data);
+    void index;
+  }
+  onShutdownRequest(signo: number): void {
+    setGlobalData(this.data);
+    if (this.options.run !== null) this.machine.stop({ kind: 'exit', status: signo });
+    else if (gd.initproc !== null) psignal(gd.initproc, signo === 2 ? SIGINT : SIGTERM);
+  }
+  dispatch(): boolean {
+    setGlobalData(this.data);
+    try {
+      softclock();
+      return lwktDispatch(DISPATCH_NS);
+    } catch (e) {
+      if (e instanceof KernelPanic) kprintf('panic: %s\n', e.message);
+      throw e;
+    }
+  }
+  nextTimerNs(): number {
+    return Math.min(calloutNextNs(), lwktNextTimerNs());
+  }
+
+  /** The kernel's own first thread: mounts the root and starts process 1. */
+  private *bootThread(): Blocking<void> {
+    const o = this.options;
+    const e = yield* mountFilesystems(o);
+    if (e !== null) panic(`cannot mount root: ${e.text}`);
+    if (o.run === null) yield* startInit(o);
+    else yield* startRun(this.machine, o.run);
+  }
+}
+
+/** The root from the base system's archive, and the host directories of `vkernel run`. */
+function* mountFilesystems(o: BootOptions): Blocking<Errno | null> {
+  const archive = gd.machine.readPackageFile('base.tar');
+  if (archive instanceof Errno) return archive;
+  const e = yield* mountRoot(archive);
+  if (e !== null) return e;
+  kprintf('Mounting root from tmpfs\n');
+  for (const h of o.run?.mounts ?? []) {
+    const m = yield* mountAt('hostfs', h.guest, h.write ? 0 : MNT_RDONLY, { dir: h.dir, from: h.from });
+    if (!(m instanceof Errno)) continue;
+    kprintf('%s: cannot mount host directory on %s: %s\n', h.from, h.guest, m.text);
+    return m;
+  }
+  return null;
+}
+
+/** Bring every room up, lowest first. */
+function initRooms(o: BootOptions): void {
+  const m = gd.machine;
+  prfInit();
+  calloutInit();
+  lwktInit(m.ncpus);
+  uschedInit(m.ncpus);
+  sysctlInit();
+  mibInit();
+  vmInit();
+  vfsBoot();
+  const mb = (m.ram.npages * 4096) / 2 ** 20;
+  procInit(Math.min(6000, Math.max(64, Math.floor(mb * MAXPROC_PER_MB))));
+  sigInit();
+  timeInit();
+  umtxInit();
+  gd.forkq = new WaitQ();
+  gd.maxlwps = 1500;
+  gd.hasExeced = new WeakSet();
+  gd.sigcodeObject = null;
+  gd.straceOut = o.strace;
+  gd.patchSite = null;
+  gd.exitHook = null;
+  gd.execHook = null;
+  gd.forkHook = null;
+  gd.initDied = null;
+  gd.shutdown = (how) => shutdown(how);
+  const perUid = new Map<number, number>();
+  gd.uidProcs = (uid, delta) => {
+    const n = (perUid.get(uid) ?? 0) + delta;
+    perUid.set(uid, n);
+    return n;
+  };
+  initSyscallTables();
+  procSysctlInit();
+  gd.prf.toConsole = o.run === null || o.verbose > 0;
+  kprintf('DragonFly 6.4-RELEASE, vkernel %s\n', o.version);
+  kprintf('real memory = %d (%d MB), %d virtual CPU%s\n', m.ram.npages * 4096, mb, m.ncpus, m.ncpus === 1 ? '' : 's');
+  for (const d of m.disks)
+    kprintf('%s: %d MB%s\n', d.name, Math.floor(d.sizeBytes / 2 ** 20), d.readonly ? ' (read only)' : '');
+}
+
+/** A process made by the kernel, with an empty address space and no thread yet. */
+function newKernelProc(pid: number, parent: Proc | null): Proc | Errno {
+  const vm = vmspaceAlloc();
+  if (vm instanceof Errno) return vm;
+  const cred = new Ucred(0, 0, 0, [0], 0, 0);
+  const pg = new Pgrp(pid, new Session(pid, null));
+  const p = new Proc(pid, pg, cred, vm, fdinit(gd.vfs.rootNcp));
+  pg.session.leader = p;
+  pgrpEnter(p, pg);
+  defaultLimits(p);
+  p.parent = parent;
+  parent?.children.add(p);
+  gd.allproc.set(pid, p);
+  gd.lastPid = Math.max(gd.lastPid, pid);
+  gd.uidProcs?.(0, 1);
+  p.traced = gd.straceOut !== null;
+  return p;
+}
+
+/** Default resource limits (dragonfly-abi.md 5.2). */
+function defaultLimits(p: Proc): void {
+  const MB = 2 ** 20;
+  const { cur, max } = p.limits;
+  cur[2] = 128 * MB;
+  max[2] = 32 * 1024 * MB;
+  cur[3] = 8 * MB;
+  max[3] = 512 * MB;
+  cur[4] = 0;
+  const ram = gd.machine.ram.npages * 4096;
+  cur[6] = ram / 3;
+  cur[7] = gd.maxproc - 10;
+  max[7] = gd.maxproc - 10;
+  cur[8] = 14400;
+  max[8] = 14400;
+}
+
+/** Start `path` as the first thread of `p`. */
+function* startProgram(p: Proc, path: string, argv: string[], envv: string[]): Blocking<Errno | null> {
+  const lwp = lwpCreate(p, 1);
+  if (lwp instanceof Errno) return lwp;
+  uschedNew(lwp);
+  const e = yield* execProgram(lwp, path, { argv, envv });
+  if (e !== null) return e;
+  lwpStart(lwp);
+  wakeup(lwp.workq);
+  return null;
+}
+
+function* startInit(o: BootOptions): Blocking<void> {
+  const p = newKernelProc(1, null);
+  if (p instanceof Errno) panic(`cannot make process 1: ${p.text}`);
+  gd.initproc = p;
+  const argv = ['/sbin/init'];
+  if (o.singleUser) argv.push('-s');
+  const e = yield* startProgram(p, '/sbin/init', argv, []);
+  if (e !== null) panic(`cannot start /sbin/init: ${e.text}`);
+}
+
+/** Process 1 for `vkernel run`: no guest code; this thread is its reaper. */
+function* startRun(m: Machine, run: RunOptions): Blocking<void> {
+  const init = newKernelProc(1, null);
+  if (init instanceof Errno) panic(`cannot make process 1: ${init.text}`);
+  gd.initproc = init;
+  init.comm = 'init';
+  const p = newKernelProc(2, init);
+  if (p instanceof Errno) panic(`cannot make process 2: ${p.text}`);
+  newSession(p);
+  yield* openStreams(p);
+  const e = (yield* kernChdir(p, run.cwd)) ?? (yield* startProgram(p, run.path, run.argv, run.envv));
+  if (e !== null) {
+    m.stop({ kind: 'exec', errno: e });
+    return;
+  }
+  for (;;) {
+    for (const c of init.children) {
+      if (c.state !== ProcState.ZOMB) continue;
+      if (c === p) {
+        const sig = c.xstat & 0x7f;
+        m.stop({ kind: 'exit', status: sig !== 0 ? 128 + sig : (c.xstat >> 8) & 0xff });
+        return;
+      }
+      procReap(c);
+    }
+    yield* tsleep(init.waitq, 'wait');
+  }
+}
+
+/** Descriptors 0, 1, 2: the console where the caller has a terminal, else its streams. */
+function* openStreams(_p: Proc): Blocking<void> {
+  for (let i = 0; i < 3; i++) {
+    const kind = gd.machine.streams?.[i]?.kind ?? 'closed';
+    void kind;
+  }
+}
+
+/** Sync file systems and stop the machine. */
+function* shutdown(how: 'halt' | 'reboot' | 'poweroff'): Blocking<void> {
+  kprintf('syncing disks... ');
+  yield* vfsSyncAll();
+  kprintf('done\n');
+  if (how !== 'reboot') kprintf('\nThe operating system has halted.\n');
+  gd.machine.stop({ kind: how });
+  yield* tsleep(gd.forkq, 'halt');
+}

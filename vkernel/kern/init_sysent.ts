@@ -1,0 +1,42 @@
+/**
+ * All system calls of all rooms, joined with the table.
+ */
+import { gd } from '../sys/globaldata.js';
+import { vmSyscalls } from '../vm/vm_mmap.js';
+import { descripSyscalls } from './kern_descrip.js';
+import { execSyscalls } from './kern_exec.js';
+import { exitSyscalls } from './kern_exit.js';
+import { forkSyscalls } from './kern_fork.js';
+import { miscSyscalls } from './kern_misc.js';
+import { protSyscalls } from './kern_prot.js';
+import { resourceSyscalls } from './kern_resource.js';
+import { sysctlSyscalls } from './sys_sysctl.js';
+import { timeSyscalls } from './kern_time.js';
+import { umtxSyscalls } from './kern_umtx.js';
+import { genericSyscalls } from './sys_generic.js';
+import { sigSyscalls } from './sys_sig.js';
+import { makeSysent, type Sysent } from './syscalls.js';
+import { vfsSyscalls } from './vfs_init.js';
+
+/** The table, the same for every kernel of this process but for the `warned` marks. */
+let sysent: (Sysent | null)[] | null = null;
+
+export function initSyscallTables(): void {
+  sysent ??= makeSysent(
+    protSyscalls,
+    forkSyscalls,
+    exitSyscalls,
+    execSyscalls,
+    sigSyscalls,
+    umtxSyscalls,
+    timeSyscalls,
+    resourceSyscalls,
+    miscSyscalls,
+    sysctlSyscalls,
+    vmSyscalls,
+    vfsSyscalls,
+    descripSyscalls,
+    genericSyscalls,
+  );
+  gd.sysent = sysent;
+}

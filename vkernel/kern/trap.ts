@@ -1,0 +1,404 @@
+/**
+ * The way in and out of the kernel for guest threads: system calls, faults, exceptions, and the return to user mode.
+ *
+ *     onTrap --try ok, nothing pending------------------------------> uschedReturn -> guest
+ *        \--would sleep, signal pending, fault needs I/O--> lwp.work, wake the lwp's LWKT thread
+ *                                     lwpMain: run work -> userret (signals, stops, exit) -> uschedReturn -> guest
+ *
+ * Hot calls finish in onTrap without touching the LWKT thread. Registers are in memory that hostile siblings of the
+ * thread can write: each is read once, and nothing is believed.
+ *
+ * Counterpart: sys/platform/vkernel64/x86_64/trap.c
+ */
+import { type MachLwp, Prot, Reg, Resume, Trap, TrapNo } from '../machine/machine.js';
+import type { Blocking } from '../sys/blocking.js';
+import { EACCES, EFAULT, EINTR, EINVAL, EJUSTRETURN, ERESTART, Errno, NOTNOW } from '../sys/errno.js';
+import { gd } from '../sys/globaldata.js';
+import {
+  SIGBUS,
+  SIGFPE,
+  SIGILL,
+  SIGKILL,
+  SIGSEGV,
+  SIGSYS,
+  SIGTRAP,
+  SIG_DFL,
+  SIG_IGN,
+  sigismember,
+} from '../sys/signal.js';
+import { vmFault, vmFaultTry } from '../vm/vm_fault.js';
+import { copyin, copyinB } from '../vm/vm_user.js';
+import { lwpExit } from './kern_exit.js';
+import { issignal, lwpSignal, sigexit } from './kern_sig.js';
+import { tsleep, wakeup } from './lwkt_thread.js';
+import { type Lwp, LwpWork } from './proc.js';
+import { sendsig } from './sendsig.js';
+import { strace } from './strace.js';
+import { kprintf } from './subr_prf.js';
+import { ArgKind, SYS_MAXSYSCALL, type Sysent } from './syscalls.js';
+import { uschedRelease, uschedReturn, uschedTrap } from './usched.js';
+
+declare module '../sys/globaldata.js' {
+  interface GlobalData {
+    sysent: (Sysent | null)[];
+    /** Patch a call site after its first trap by signal; null on machines without patching. */
+    patchSite: ((lwp: Lwp, rip: number) => void) | null;
+  }
+}
+
+const CARRY = 1;
+const TWO32 = 0x1_0000_0000;
+
+/** Register `r` as a number; imprecise from 2^53. */
+export const getReg = (lwp: Lwp, r: Reg): number => {
+  const f = lwp.mach.frame;
+  return f[r * 2 + 1] * TWO32 + f[r * 2];
+};
+
+/** Set register `r` from a number in [0, 2^53). */
+export const setReg = (lwp: Lwp, r: Reg, v: number): void => {
+  const f = lwp.mach.frame;
+  f[r * 2] = v % TWO32;
+  f[r * 2 + 1] = v / TWO32;
+};
+
+/** Argument registers in order; an indirect call (0, 198) starts one later. */
+const argRegs = [Reg.RDI, Reg.RSI, Reg.RDX, Reg.R10, Reg.R8, Reg.R9];
+
+const cut = (kind: number, lo: number, hi: number): number => {
+  switch (kind) {
+    case ArgKind.I32:
+      return lo | 0;
+    case ArgKind.U32:
+      return lo;
+    case ArgKind.U16:
+      return lo & 0xffff;
+    case ArgKind.I64:
+      return (hi | 0) * TWO32 + lo;
+    default:
+      return hi * TWO32 + lo;
+  }
+};
+
+const stackWords = new Uint8Array(32);
+const stackView = new DataView(stackWords.buffer);
+
+/** Cut the register arguments of `se` into lwp.args. Returns how many arguments are on the stack. */
+function fetchRegs(lwp: Lwp, se: Sysent, skip: number): number {
+  const f = lwp.mach.frame;
+  const kinds = se.kinds;
+  const n = Math.min(kinds.length, 6 - skip);
+  for (let i = 0; i < n; i++) {
+    const r = argRegs[i + skip] * 2;
+    lwp.args[i] = cut(kinds[i], f[r], f[r + 1]);
+  }
+  return kinds.length - n;
+}
+
+function cutStack(lwp: Lwp, se: Sysent, n: number): void {
+  const first = se.kinds.length - n;
+  for (let i = 0; i < n; i++)
+    lwp.args[first + i] = cut(
+      se.kinds[first + i],
+      stackView.getUint32(i * 8, true),
+      stackView.getUint32(i * 8 + 4, true),
+    );
+}
+
+/** Write a result into the frame: rax, rdx when there is a second one, carry. */
+function setResult(lwp: Lwp, r: number | Errno): void {
+  const f = lwp.mach.frame;
+  if (typeof r === 'number') {
+    f[Reg.RAX * 2] = r < 0 ? r | 0 : r % TWO32;
+    f[Reg.RAX * 2 + 1] = r < 0 ? 0 : r / TWO32;
+    if (lwp.retval1 !== -1) {
+      f[Reg.RDX * 2] = lwp.retval1;
+      f[Reg.RDX * 2 + 1] = 0;
+    }
+    f[Reg.RFLAGS * 2] &= ~CARRY;
+  } else if (r.errno > 0) {
+    f[Reg.RAX * 2] = r.errno;
+    f[Reg.RAX * 2 + 1] = 0;
+    f[Reg.RFLAGS * 2] |= CARRY;
+  } else if (r === ERESTART) {
+    // rip back to the `syscall` instruction; rax still holds the number, r10 and the arguments are untouched.
+    setReg(lwp, Reg.RIP, getReg(lwp, Reg.RIP) - 2);
+  }
+}
+
+/** The row for system call number `no`; logs a missing one once. null when there is none to run. */
+function lookup(no: number): Sysent | null {
+  return no < SYS_MAXSYSCALL ? gd.sysent[no] : null;
+}
+
+/** A guest thread stopped: the machine's handler. */
+export function onTrap(mach: MachLwp, trap: Trap): void {
+  const lwp = gd.lwpByMach[mach.id];
+  if (lwp === null || lwp === undefined) return;
+  uschedTrap(lwp);
+  switch (trap) {
+    case Trap.SYSCALL:
+      onSyscall(lwp);
+      return;
+    case Trap.FAULT:
+      onFault(lwp);
+      return;
+    case Trap.PREEMPT:
+      lwp.work = LwpWork.USERRET;
+      wakeup(lwp.workq);
+      return;
+    case Trap.EXCEPTION:
+      lwp.work = LwpWork.EXCEPTION;
+      wakeup(lwp.workq);
+      return;
+    default:
+      kprintf(`pid ${lwp.proc.pid} (${lwp.proc.comm}): guest thread ${lwp.tid} lost, killed\n`);
+      lwp.work = LwpWork.EXCEPTION;
+      mach.frame[Reg.TRAPNO * 2] = 0;
+      lwpSignal(lwp, SIGKILL);
+      wakeup(lwp.workq);
+  }
+}
+
+function onSyscall(lwp: Lwp): void {
+  const f = lwp.mach.frame;
+  let no = f[Reg.RAX * 2];
+  let skip = 0;
+  if (no === 0 || no === 198) {
+    no = f[Reg.RDI * 2];
+    skip = 1;
+  }
+  lwp.sysno = no;
+  lwp.retval1 = -1;
+  const se = lookup(no);
+  const impl = se === null ? null : se.impl;
+  if (se === null || impl === null) {
+    noSyscall(lwp, se, no);
+    return;
+  }
+  if (impl.full === true && !lwp.mach.full) {
+    lwp.mach.resume(Resume.REISSUE);
+    return;
+  }
+  if (lwp.mach.full && gd.patchSite !== null) gd.patchSite(lwp, getReg(lwp, Reg.RIP));
+  const onStack = fetchRegs(lwp, se, skip);
+  if (onStack > 0) {
+    const e = copyin(lwp.proc.vm, getReg(lwp, Reg.RSP) + 8, stackWords, 0, onStack * 8);
+    if (e === NOTNOW) {
+      toThread(lwp, LwpWork.SYSCALL);
+      return;
+    }
+    if (e !== null) {
+      finish(lwp, se, e);
+      return;
+    }
+    cutStack(lwp, se, onStack);
+  }
+  if (impl.try !== undefined) {
+    const r = impl.try(lwp, lwp.args);
+    if (r !== NOTNOW) {
+      finish(lwp, se, r);
+      return;
+    }
+  }
+  toThread(lwp, LwpWork.SYSCALL);
+}
+
+/** End a synchronous system call: result, then straight back to the guest unless something is pending. */
+function finish(lwp: Lwp, se: Sysent | null, r: number | Errno): void {
+  if (lwp.proc.traced && se !== null) strace(lwp, se, r);
+  if (r === ERESTART && !lwp.mach.full) {
+    lwp.resumeHow = Resume.REISSUE;
+    uschedReturn(lwp);
+    return;
+  }
+  if (r !== EJUSTRETURN) setResult(lwp, r);
+  if (lwp.ast) toThread(lwp, LwpWork.USERRET);
+  else uschedReturn(lwp);
+}
+
+/** A number without a row: SIGSYS and EINVAL. A row without an implementation: EINVAL, said once. */
+function noSyscall(lwp: Lwp, se: Sysent | null, no: number): void {
+  if (se === null) lwpSignal(lwp, SIGSYS);
+  else if (!se.warned) {
+    se.warned = true;
+    kprintf(`pid ${lwp.proc.pid} (${lwp.proc.comm}): system call ${no} (${se.name}) is not implemented\n`);
+  }
+  finish(lwp, se, EINVAL);
+}
+
+function toThread(lwp: Lwp, work: LwpWork): void {
+  lwp.work = work;
+  wakeup(lwp.workq);
+}
+
+/** Access a fault wants, from the page-fault error bits. */
+const faultAccess = (err: number): Prot => ((err & 16) !== 0 ? Prot.EXEC : (err & 2) !== 0 ? Prot.WRITE : Prot.READ);
+
+function onFault(lwp: Lwp): void {
+  const f = lwp.mach.frame;
+  const va = getReg(lwp, Reg.ADDR);
+  const e = vmFaultTry(lwp.proc.vm, va, faultAccess(f[Reg.ERR * 2]));
+  if (e === null) {
+    lwp.proc.ru.minflt++;
+    if (lwp.ast) toThread(lwp, LwpWork.USERRET);
+    else uschedReturn(lwp);
+  } else toThread(lwp, LwpWork.FAULT);
+}
+
+/** Body of an lwp's LWKT thread. Ends when the lwp is gone. */
+export function* lwpMain(lwp: Lwp): Blocking<void> {
+  for (;;) {
+    while (lwp.work === LwpWork.NONE) yield* tsleep(lwp.workq, '');
+    const work = lwp.work;
+    lwp.work = LwpWork.NONE;
+    if (work === LwpWork.SYSCALL) {
+      uschedRelease(lwp);
+      if (!(yield* slowSyscall(lwp))) continue;
+    } else if (work === LwpWork.FAULT) {
+      uschedRelease(lwp);
+      yield* slowFault(lwp);
+    } else if (work === LwpWork.EXCEPTION) exception(lwp);
+    if (lwp.exited || !(yield* userret(lwp))) return;
+  }
+}
+
+/**
+ * Run the blocking version of the current call.
+ * @returns false when the thread goes on without userret (re-issued).
+ */
+function* slowSyscall(lwp: Lwp): Blocking<boolean> {
+  const se = lookup(lwp.sysno);
+  if (se === null || se.impl === null) return true;
+  const f = lwp.mach.frame;
+  const raw = f[Reg.RAX * 2];
+  const skip = raw === 0 || raw === 198 ? 1 : 0;
+  const onStack = fetchRegs(lwp, se, skip);
+  let r: number | Errno = 0;
+  if (onStack > 0) {
+    // A buffer of its own: copyinB may sleep, and other threads use the shared one meanwhile.
+    const words = new Uint8Array(onStack * 8);
+    const e = yield* copyinB(lwp.proc.vm, getReg(lwp, Reg.RSP) + 8, words, 0, words.length);
+    if (e !== null) r = e;
+    else {
+      stackWords.set(words);
+      cutStack(lwp, se, onStack);
+    }
+  }
+  if (r === 0) {
+    const impl = se.impl;
+    if (impl.block !== undefined) r = yield* impl.block(lwp, lwp.args);
+    else if (impl.try !== undefined) r = impl.try(lwp, lwp.args);
+    if (r === NOTNOW) r = EFAULT;
+  }
+  if (lwp.exited) return true;
+  if (lwp.proc.traced) strace(lwp, se, r);
+  if (r === ERESTART && !lwp.mach.full) {
+    // Come back with a full frame, so that a signal can be delivered before the call runs again.
+    lwp.resumeHow = Resume.REISSUE;
+    uschedReturn(lwp);
+    return false;
+  }
+  if (r !== EJUSTRETURN) setResult(lwp, r);
+  return true;
+}
+
+function* slowFault(lwp: Lwp): Blocking<void> {
+  const f = lwp.mach.frame;
+  const va = getReg(lwp, Reg.ADDR);
+  const e = yield* vmFault(lwp.proc.vm, va, faultAccess(f[Reg.ERR * 2]));
+  if (e === null) {
+    lwp.proc.ru.majflt++;
+    return;
+  }
+  trapsignal(lwp, SIGSEGV, e === EACCES ? 2 : 1, va);
+}
+
+/** Exceptions other than page faults, by DragonFly trap number: signal and si_code (dragonfly-abi.md 6.1). */
+function exception(lwp: Lwp): void {
+  const f = lwp.mach.frame;
+  const rip = getReg(lwp, Reg.RIP);
+  switch (f[Reg.TRAPNO * 2]) {
+    case TrapNo.PRIVINFLT:
+      return trapsignal(lwp, SIGILL, 5, rip);
+    case TrapNo.BPTFLT:
+      return trapsignal(lwp, SIGTRAP, 1, rip);
+    case TrapNo.TRCTRAP:
+      return trapsignal(lwp, SIGTRAP, 2, rip);
+    case TrapNo.PROTFLT:
+      return trapsignal(lwp, SIGBUS, 3, getReg(lwp, Reg.ADDR));
+    case TrapNo.ALIGNFLT:
+    case TrapNo.STKFLT:
+      return trapsignal(lwp, SIGBUS, 2, getReg(lwp, Reg.ADDR));
+    case TrapNo.DIVIDE:
+      return trapsignal(lwp, SIGFPE, 2, rip);
+    case TrapNo.OFLOW:
+      return trapsignal(lwp, SIGFPE, 1, rip);
+    case TrapNo.BOUND:
+      return trapsignal(lwp, SIGFPE, 8, rip);
+    case TrapNo.ARITHTRAP:
+    case TrapNo.XMMFLT:
+      return trapsignal(lwp, SIGFPE, 0, rip);
+    default:
+      return;
+  }
+}
+
+/** Raise a synchronous signal; a masked or ignored one takes its default action (termination). */
+function trapsignal(lwp: Lwp, sig: number, code: number, addr: number): void {
+  const sa = lwp.proc.sigacts;
+  lwp.trapSig = sig;
+  lwp.trapCode = code;
+  lwp.trapAddr = addr;
+  if (sigismember(lwp.sigmask, sig) || sa.handler[sig] === SIG_IGN) {
+    sa.handler[sig] = SIG_DFL;
+    lwp.sigmask[(sig - 1) >> 5] &= ~(1 << ((sig - 1) & 31));
+  }
+  if (sa.handler[sig] === SIG_DFL && lwp.proc.pid === 1) gd.initDied?.(sig);
+  lwpSignal(lwp, sig);
+}
+
+/**
+ * Last stop before user mode: leave if the process is exiting, act on signals, then ask for a virtual CPU.
+ * @returns false when the lwp is gone.
+ */
+export function* userret(lwp: Lwp): Blocking<boolean> {
+  const p = lwp.proc;
+  for (;;) {
+    if (p.singleThreader !== null && p.singleThreader !== lwp) {
+      lwpExit(lwp);
+      return false;
+    }
+    lwp.ast = false;
+    const sig = yield* issignal(lwp);
+    if (p.singleThreader !== null && p.singleThreader !== lwp) continue;
+    if (sig === 0) {
+      if (lwp.oldSigmask !== null) {
+        lwp.sigmask.set(lwp.oldSigmask);
+        lwp.oldSigmask = null;
+        lwp.ast = true;
+      }
+      if (lwp.ast) continue;
+      break;
+    }
+    if (p.sigacts.handler[sig] === SIG_DFL) {
+      yield* sigexit(lwp, sig);
+      return false;
+    }
+    if (!lwp.mach.full) {
+      // The handler's frame needs every register: finish the call, trap again, and find the signal still pending.
+      (lwp.trapSig === sig ? lwp.siglist : p.siglist)[(sig - 1) >> 5] |= 1 << ((sig - 1) & 31);
+      lwp.resumeHow = Resume.RETRAP;
+      break;
+    }
+    if (!(yield* sendsig(lwp, sig))) {
+      kprintf(`pid ${p.pid} (${p.comm}): no stack for a signal frame\n`);
+      yield* sigexit(lwp, SIGILL);
+      return false;
+    }
+  }
+  uschedReturn(lwp);
+  return true;
+}
+
+export { EINTR };

@@ -1,0 +1,208 @@
+/**
+ * A guest thread of the host machine: one host thread in a stub process.
+ *
+ * `cur` is the command the thread runs under; the thread has stopped when its state word equals `cur`. Each answer is
+ * a new command value. The kernel never believes what a slot says beyond that: a slot is guest-writable memory, so a
+ * forged stop is only one more way for a guest to make a system call.
+ */
+import { EAGAIN, type Errno } from '../../sys/errno.js';
+import { type MachLwp, Resume, Trap } from '../machine.js';
+import { Vk } from './layout.js';
+import type { HostVmspace } from './host_vmspace.js';
+import type { MachineCore } from './core.js';
+
+const TWO32 = 0x1_0000_0000;
+
+export class HostLwp implements MachLwp {
+  readonly frame: Uint32Array;
+  full = true;
+  running = false;
+  dead = false;
+  /** True until the thread has reached its first stop. */
+  fresh = true;
+  /** Index in core.runningLwps while running. */
+  runIndex = -1;
+  /** When an unanswered preempt() was sent; 0 none. */
+  preemptedNs = 0;
+  cur: number;
+  readonly cmdIdx: number;
+  readonly stateIdx: number;
+  readonly trapIdx: number;
+  readonly asleepIdx: number;
+  private readonly slotOff: number;
+  readonly slotVa: number;
+  private fpuView: Uint8Array | null = null;
+  private fpuAt = 0;
+  private newBases = false;
+
+  /** The slot and the command line must be prepared (prepareThread) and the thread be on its way. */
+  constructor(
+    private readonly core: MachineCore,
+    readonly vmspace: HostVmspace,
+    readonly id: number,
+    readonly slot: number,
+    readonly pidfd: number,
+  ) {
+    const { slotOff, slotVa } = slotAddress(core, vmspace.block, slot);
+    this.slotOff = slotOff;
+    this.slotVa = slotVa;
+    this.frame = new Uint32Array(core.native.ctl, slotOff + Vk.S_FRAME, 50);
+    this.cmdIdx = (Vk.CMD_OFF + id * Vk.C_SIZE) / 4;
+    this.stateIdx = (slotOff + Vk.S_STATE) / 4;
+    this.trapIdx = (slotOff + Vk.S_TRAP) / 4;
+    this.asleepIdx = (slotOff + Vk.S_ASLEEP) / 4;
+    this.cur = core.ctl[this.cmdIdx];
+  }
+
+  get fpu(): Uint8Array {
+    if (this.fresh) this.awaitFirstStop();
+    const o = (this.slotOff + Vk.S_FPU) / 4;
+    const va = (this.core.ctl[o + 1] >>> 0) * TWO32 + (this.core.ctl[o] >>> 0);
+    let at = va - this.slotVa;
+    // Forged by the guest: give it a place that does no harm.
+    if (!(at >= Vk.S_STACK && at + this.core.fpuBytes <= this.core.native.slotBytes) || at % 64 !== 0) at = Vk.S_STACK;
+    if (this.fpuView === null || this.fpuAt !== at) {
+      this.fpuAt = at;
+      this.fpuView = new Uint8Array(this.core.native.ctl, this.slotOff + at, this.core.fpuBytes);
+    }
+    return this.fpuView;
+  }
+
+  fpuReset(): void {
+    const f = this.fpu;
+    f.fill(0, 0, 464); // 464..511 belong to the host
+    f.fill(0, 512, 576); // header: every component in its initial state
+    f[0] = 0x7f;
+    f[1] = 0x03;
+    f[24] = 0x80;
+    f[25] = 0x1f;
+  }
+
+  private rd(off: number): number {
+    const o = (this.slotOff + off) / 4;
+    return (this.core.ctl[o + 1] >>> 0) * TWO32 + (this.core.ctl[o] >>> 0);
+  }
+  private wr(off: number, value: number): void {
+    const o = (this.slotOff + off) / 4;
+    this.core.ctl[o] = value % TWO32;
+    this.core.ctl[o + 1] = Math.floor(value / TWO32);
+  }
+  /** Only addresses of the guest's half: the host's wrfsbase would fault on others. */
+  private static canonical(va: number): number {
+    return va >= 0 && va < 2 ** 47 ? va : 0;
+  }
+
+  get fsBase(): number {
+    return this.rd(Vk.S_FS);
+  }
+  set fsBase(va: number) {
+    this.wr(Vk.S_FS, HostLwp.canonical(va));
+    this.newBases = true;
+  }
+  /** The stub uses gs while the guest does not; the guest sees 0 then. */
+  get gsBase(): number {
+    const v = this.rd(Vk.S_GS);
+    return v === this.slotVa ? 0 : v;
+  }
+  set gsBase(va: number) {
+    const v = HostLwp.canonical(va);
+    this.wr(Vk.S_GS, v === 0 ? this.slotVa : v);
+    if (v !== 0) this.vmspace.patchable = false;
+    this.newBases = true;
+  }
+
+  resume(how: Resume): void {
+    const { core } = this;
+    if (this.vmspace.pendingOps !== 0) this.vmspace.flush();
+    let next = ((this.cur + 0x100) & ~0xff) | how;
+    if (this.newBases) {
+      next |= Vk.HOW_BASES;
+      this.newBases = false;
+    }
+    this.cur = next;
+    this.running = true;
+    core.addRunning(this);
+    Atomics.store(core.ctl, this.cmdIdx, next);
+    if (Atomics.load(core.ctl, this.asleepIdx) !== 0) core.wakes.push(this);
+    if (!core.inTurn) core.kick();
+  }
+
+  park(): void {
+    if (this.running) return;
+    this.core.parks.push(this);
+    if (!this.core.inTurn) this.core.kick();
+  }
+
+  preempt(): void {
+    if (!this.running || this.dead) return;
+    if (this.preemptedNs === 0) this.preemptedNs = this.core.now();
+    Atomics.store(this.core.ctl, this.cmdIdx + Vk.C_PREEMPT / 4, this.cur);
+    this.core.native.signal(this.pidfd, Vk.SIG_PREEMPT);
+  }
+
+  release(): void {
+    this.core.removeRunning(this);
+    this.vmspace.lwpGone(this);
+  }
+
+  /** A new thread needs a moment to get to its first stop; only its FPU image has to be waited for. */
+  private awaitFirstStop(): void {
+    const { core } = this;
+    const limit = core.now() + 1e9;
+    while (Atomics.load(core.ctl, this.stateIdx) !== this.cur && core.now() < limit) {
+      if (core.native.cpus === 1) core.native.wait(50_000);
+    }
+    this.arrived();
+  }
+
+  /** First stop reached. */
+  arrived(): void {
+    this.fresh = false;
+    this.core.learnFpu(this.slotOff, this.slotVa);
+  }
+
+  /** The stop that poll found, as a Trap. */
+  trap(): Trap {
+    const t = this.core.ctl[this.trapIdx];
+    this.full = (t & Vk.TRAP_FULL) !== 0;
+    const kind = t & 0xff;
+    return kind >= Trap.SYSCALL && kind <= Trap.PREEMPT ? kind : kind === Trap.NEW ? Trap.NEW : Trap.DEAD;
+  }
+}
+
+export function slotAddress(core: MachineCore, block: number, slot: number): { slotOff: number; slotVa: number } {
+  const o = Vk.SLOTS_OFF + slot * core.native.slotBytes;
+  return { slotOff: Vk.BLOCK * (block + 1) + o, slotVa: Vk.WIN + o };
+}
+
+/**
+ * Prepare slot and command line for a new thread.
+ *
+ * @returns number of the command line, or EAGAIN when the machine has no more threads
+ */
+export function prepareThread(core: MachineCore, block: number, slot: number): number | Errno {
+  const id = core.takeCmd();
+  if (id < 0) return EAGAIN;
+  const { slotOff, slotVa } = slotAddress(core, block, slot);
+  const { ctl } = core;
+  const put = (byteOff: number, v: number): void => {
+    ctl[byteOff / 4] = v % TWO32;
+    ctl[byteOff / 4 + 1] = Math.floor(v / TWO32);
+  };
+  const line = Vk.CMD_OFF + id * Vk.C_SIZE;
+  const cur = (ctl[line / 4] + 0x100) & ~0xff;
+  ctl[line / 4] = cur;
+  ctl[(line + Vk.C_PARK) / 4] = cur - 0x100;
+  ctl[(line + Vk.C_PREEMPT) / 4] = cur - 0x100;
+  ctl[(line + Vk.C_WAKE) / 4] = 0;
+  put(line + Vk.C_STACK, slotVa + Vk.S_STACK);
+  put(line + Vk.C_STACK + 8, 0);
+  put(line + Vk.C_STACK + 16, core.native.slotBytes - Vk.S_STACK);
+  put(line + Vk.C_SLOT, slotVa);
+  for (let i = 0; i < Vk.S_STACK / 4; i++) ctl[slotOff / 4 + i] = 0;
+  ctl[(slotOff + Vk.S_STATE) / 4] = cur - 0x100;
+  put(slotOff + Vk.S_CMD, Vk.CMD + id * Vk.C_SIZE);
+  put(slotOff + Vk.S_GS, slotVa);
+  put(slotOff + Vk.S_SELF, slotVa);
+  return id;
+}

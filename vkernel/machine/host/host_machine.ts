@@ -1,0 +1,295 @@
+/**
+ * The host machine: guests are threads of stub processes, events come from shared memory and from Node's event loop.
+ *
+ * The run loop has three ways to wait, each for longer silences than the one before: spin on the state words of running
+ * threads; sleep on the doorbell on this thread (the event loop stands still, so only for a few ms); hand the doorbell
+ * to the addon's thread and return to the event loop. Handlers run only from turn(), never nested.
+ */
+import { randomFillSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Errno, ENOENT, EOPNOTSUPP } from '../../sys/errno.js';
+import { GuestRam } from '../ram.js';
+import {
+  type HostDir,
+  type MachConsole,
+  type MachDisk,
+  type Machine,
+  type MachineHandlers,
+  type MachStream,
+  type MachVmspace,
+  Resume,
+  type StopCode,
+  Trap,
+} from '../machine.js';
+import { MachineCore, type MachineLog } from './core.js';
+import type { HostLwp } from './host_lwp.js';
+import { buildDir, native } from './native.js';
+import { VmPool, MAX_VMSPACES } from './vm_pool.js';
+
+export interface HostDiskOptions {
+  path: string;
+  serno: string;
+  /** Read and write; read-only; or writes kept in memory only. */
+  mode: 'rw' | 'ro' | 'cow';
+}
+
+export interface HostMachineOptions {
+  memoryBytes: number;
+  ncpus: number;
+  disks: HostDiskOptions[];
+  console: 'tty' | 'none';
+  /** Offer the caller's standard streams (`vkernel run`). */
+  streams: boolean;
+  log?: MachineLog;
+}
+
+const MS = 1e6;
+/** Longest time away from the event loop. */
+const TURN_NS = 5 * MS;
+const SPIN_NS = 50_000;
+const BLOCK_NS = 2 * MS;
+/** How often running threads are looked after. */
+const SWEEP_NS = 20 * MS;
+/** An unanswered preempt() after which a thread is killed. */
+const DEAF_NS = 1000 * MS;
+
+export class HostMachine implements Machine {
+  readonly ncpus: number;
+  readonly ram: GuestRam;
+  readonly disks: readonly MachDisk[] = [];
+  readonly console: MachConsole;
+  readonly streams: readonly MachStream[] | null = null;
+  readonly wallBaseNs: bigint;
+  private readonly core: MachineCore;
+  private readonly pool: VmPool;
+  private handlers: MachineHandlers | null = null;
+  private finish: ((code: StopCode) => void) | null = null;
+  private stopCode: StopCode | null = null;
+  private listening = false;
+  private queued = false;
+  private timer: NodeJS.Timeout | null = null;
+  private lastSweep = 0;
+  /** Events from the event loop (console, streams, signals) to hand over at the next turn. */
+  private readonly inbox: ((h: MachineHandlers) => void)[] = [];
+  private closed = false;
+
+  constructor(options: HostMachineOptions) {
+    this.ncpus = options.ncpus;
+    const mod = native();
+    const host = new mod.Host(options.memoryBytes, MAX_VMSPACES, join(buildDir(), 'vkstub'), () => this.turn());
+    this.ram = new GuestRam(host.ram);
+    let minAddress = 65536;
+    try {
+      minAddress = Number(readFileSync('/proc/sys/vm/mmap_min_addr', 'latin1'));
+    } catch {
+      // The usual value.
+    }
+    this.core = new MachineCore(host, this.ram, minAddress, options.log ?? null);
+    this.wallBaseNs = BigInt(Math.round(performance.timeOrigin + performance.now())) * 1_000_000n;
+    this.core.kick = () => this.queueTurn();
+    this.pool = new VmPool(this.core, 2);
+    this.pool.fill();
+    this.console = { isatty: false, write: () => undefined, size: () => ({ rows: 0, cols: 0, xpixel: 0, ypixel: 0 }) };
+    if (host.cpus > 1) host.pinThread();
+  }
+
+  now(): number {
+    return this.core.now();
+  }
+
+  entropy(buf: Uint8Array): void {
+    randomFillSync(buf);
+  }
+
+  newVmspace(): MachVmspace | Errno {
+    return this.pool.take();
+  }
+
+  openHostDir(_path: string, _write: boolean): HostDir | Errno {
+    return EOPNOTSUPP;
+  }
+
+  readPackageFile(name: 'base.tar'): Uint8Array | Errno {
+    try {
+      return readFileSync(join(buildDir(), 'base', name));
+    } catch {
+      return ENOENT;
+    }
+  }
+
+  run(handlers: MachineHandlers): Promise<StopCode> {
+    if (this.closed || this.handlers !== null) throw new Error('machine: run() is for once');
+    this.handlers = handlers;
+    return new Promise((resolve) => {
+      this.finish = resolve;
+      this.queueTurn();
+    });
+  }
+
+  stop(code: StopCode): void {
+    this.stopCode ??= code;
+    if (!this.core.inTurn) this.queueTurn();
+  }
+
+  /** Kill all guest processes and give everything back. run() does it at its end. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.pool.close();
+    this.core.native.close();
+  }
+
+  /** Hand `event` to the handlers at the next turn. */
+  post(event: (h: MachineHandlers) => void): void {
+    this.inbox.push(event);
+    if (!this.core.inTurn) this.queueTurn();
+  }
+
+  private queueTurn(): void {
+    if (this.queued) return;
+    this.queued = true;
+    setImmediate(() => {
+      this.queued = false;
+      this.turn();
+    });
+  }
+
+  /** Report stopped threads; true when there were any. */
+  private poll(h: MachineHandlers): boolean {
+    const { runningLwps, ctl } = this.core;
+    let any = false;
+    for (let i = runningLwps.length - 1; i >= 0; i--) {
+      const l = runningLwps[i];
+      if (l === undefined || Atomics.load(ctl, l.stateIdx) !== l.cur) continue;
+      any = true;
+      this.stopped(h, l);
+    }
+    return any;
+  }
+
+  private stopped(h: MachineHandlers, l: HostLwp): void {
+    const trap = l.trap();
+    this.core.removeRunning(l);
+    if (l.fresh) {
+      l.arrived();
+      if (trap === Trap.NEW) {
+        // It was answered before it had arrived: answer again.
+        l.resume(Resume.RUN);
+        return;
+      }
+    }
+    if (trap === Trap.NEW || trap === Trap.DEAD) {
+      // No thread of ours reports these a second time: the guest has forged it.
+      this.kill(h, l);
+      return;
+    }
+    h.onTrap(l, trap);
+  }
+
+  private kill(h: MachineHandlers, l: HostLwp): void {
+    this.core.native.signal(l.pidfd, 9);
+    this.core.removeRunning(l);
+    l.dead = true;
+    h.onTrap(l, Trap.DEAD);
+  }
+
+  /** Look for threads that have ended, or that do not answer preempt(). */
+  private sweep(h: MachineHandlers, now: number): void {
+    this.lastSweep = now;
+    for (const l of this.core.runningLwps.slice()) {
+      if (!l.running || l.dead) continue;
+      if (!this.core.native.alive(l.pidfd) || (l.preemptedNs !== 0 && now - l.preemptedNs > DEAF_NS)) this.kill(h, l);
+    }
+    this.pool.reap();
+    this.pool.fill();
+  }
+
+  private turn(): void {
+    const h = this.handlers;
+    if (h === null || this.core.inTurn || this.closed) return;
+    const { core } = this;
+    if (this.listening) {
+      core.native.unlisten();
+      this.listening = false;
+    }
+    if (this.timer !== null) {
+      clearTimeout(this.timer);
+      this.timer = null;
+    }
+    this.core.inTurn = true;
+    const start = core.now();
+    let quietSince = start;
+    let seen = false;
+    for (;;) {
+      let progress = this.poll(h);
+      while (this.inbox.length > 0) {
+        progress = true;
+        this.inbox.shift()!(h);
+      }
+      if (core.takeEvents()) progress = true;
+      const more = h.dispatch();
+      if (core.wakes.length > 0 || core.parks.length > 0) core.settle();
+      if (this.stopCode !== null) return this.end(this.stopCode);
+      if (progress || more) {
+        seen = true;
+        const now = core.now();
+        quietSince = now;
+        if (now - this.lastSweep > SWEEP_NS) this.sweep(h, now);
+        if (now - start > TURN_NS) return this.leave(0);
+        continue;
+      }
+      const now = core.now();
+      if (now - this.lastSweep > SWEEP_NS) {
+        this.sweep(h, now);
+        continue;
+      }
+      const due = h.nextTimerNs();
+      if (due <= now) {
+        if (now - start > TURN_NS) return this.leave(0);
+        continue;
+      }
+      const running = core.runningLwps.length > 0;
+      if (running && core.native.cpus > 1 && now - quietSince < SPIN_NS) {
+        this.spin(Math.min(due, quietSince + SPIN_NS));
+        continue;
+      }
+      if (now - start > TURN_NS) return this.leave(seen ? 0 : due - now);
+      if (!running && due - now > BLOCK_NS) return this.leave(due - now);
+      core.native.wait(Math.min(due - now, BLOCK_NS));
+    }
+  }
+
+  /** Spin until a running thread stops or `until` comes. */
+  private spin(until: number): void {
+    const { core } = this;
+    const { runningLwps, ctl } = core;
+    do {
+      for (let n = 0; n < 64; n++)
+        for (let i = 0; i < runningLwps.length; i++) {
+          const l = runningLwps[i];
+          if (Atomics.load(ctl, l.stateIdx) === l.cur) return;
+        }
+    } while (core.now() < until);
+  }
+
+  /** Return to the event loop; go on at once, or when the doorbell rings or `ns` have passed. */
+  private leave(ns: number): void {
+    this.core.inTurn = false;
+    if (ns <= 0) return this.queueTurn();
+    let ms = ns / MS;
+    if (this.core.runningLwps.length > 0) ms = Math.min(ms, SWEEP_NS / MS);
+    else if (this.core.dyingVmspaces.length > 0) ms = Math.min(ms, 50);
+    // Timers of Node are late by up to a millisecond: come early and let wait() do the rest.
+    if (ms < 2 ** 31) this.timer = setTimeout(() => this.turn(), Math.max(1, Math.floor(ms - 1)));
+    this.listening = true;
+    this.core.native.listen();
+  }
+
+  private end(code: StopCode): void {
+    this.core.inTurn = false;
+    this.close();
+    this.finish?.(code);
+  }
+}

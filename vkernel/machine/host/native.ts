@@ -1,0 +1,58 @@
+/** The addon as TypeScript sees it, and its loader. Mechanism only: offsets into shared memory, -errno results. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface NativeHost {
+  /** The control memfd (native/stub/layout.h). */
+  readonly ctl: ArrayBuffer;
+  /** Guest RAM, segments of 1 GiB. */
+  readonly ram: ArrayBuffer[];
+  /** [count, events pending, then pairs (index of a u32 of ctl, value that means stopped)]. */
+  readonly running: ArrayBuffer;
+  /** Bytes of a thread's slot. */
+  readonly slotBytes: number;
+  /** Host processors this process may use. */
+  readonly cpus: number;
+  requestVm(block: number): number;
+  readVm(): number;
+  flush(block: number, seq: number, pidfd: number): number;
+  awaitDone(block: number, seq: number, pidfd: number): number;
+  lastResult(): number;
+  openPid(pid: number): number;
+  signal(pidfd: number, signo: number): number;
+  alive(pidfd: number): boolean;
+  closePid(pidfd: number): void;
+  wake(index: number): void;
+  wait(ns: number): void;
+  listen(): void;
+  unlisten(): void;
+  discard(block: number): number;
+  pinThread(): number;
+  close(): void;
+}
+
+export interface NativeModule {
+  Host: new (ramBytes: number, maxVm: number, stubPath: string, onDoorbell: () => void) => NativeHost;
+}
+
+/** Folder of the package: the one that holds package.json, above dist/ or the sources. */
+export function packageRoot(): string {
+  let dir = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(dir, 'package.json'))) {
+    const up = dirname(dir);
+    if (up === dir) throw new Error('vkernel: package.json not found');
+    dir = up;
+  }
+  return dir;
+}
+
+/** What node-gyp has built. */
+export const buildDir = (): string => join(packageRoot(), 'build', 'Release');
+
+let loaded: NativeModule | null = null;
+export function native(): NativeModule {
+  loaded ??= createRequire(import.meta.url)(join(buildDir(), 'vkernel_native.node')) as NativeModule;
+  return loaded;
+}
