@@ -76,6 +76,17 @@ uint32_t CalibrateSpin(int64_t ns) {
   return static_cast<uint32_t>(ns / each);
 }
 
+/** Processors of this process before any machine has pinned its thread. */
+const cpu_set_t &OriginalCpus() {
+  static const cpu_set_t all = [] {
+    cpu_set_t s;
+    CPU_ZERO(&s);
+    if (sched_getaffinity(0, sizeof s, &s) != 0 || CPU_COUNT(&s) == 0) CPU_SET(0, &s);
+    return s;
+  }();
+  return all;
+}
+
 }  // namespace
 
 Napi::Function Host::Define(Napi::Env env) {
@@ -137,12 +148,10 @@ Host::Host(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Host>(info) {
     *Global(VK_G_SPIN) = CalibrateSpin(kSpinNs);
 
     /* One processor for the kernel, the others for guests. */
-    cpu_set_t all, kernel, guest;
-    CPU_ZERO(&all);
+    cpu_set_t all = OriginalCpus(), kernel, guest;
     CPU_ZERO(&kernel);
     CPU_ZERO(&guest);
     static_assert(sizeof(cpu_set_t) <= 128, "cpu set");
-    if (sched_getaffinity(getpid(), sizeof all, &all) != 0) throw HostError(env, "sched_getaffinity");
     int n = CPU_COUNT(&all), pick = static_cast<int>(getpid()) % n;
     for (int i = 0, k = 0; i < CPU_SETSIZE; i++) {
       if (!CPU_ISSET(i, &all)) continue;
@@ -179,6 +188,7 @@ Host::Host(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Host>(info) {
       throw HostError(env, ("starting " + stub).c_str());
     }
     zygote_ = pid;
+    sched_setaffinity(pid, sizeof guest, &guest);
     sock_ = pair[0];
     pair[0] = -1;
 

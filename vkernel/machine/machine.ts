@@ -129,6 +129,34 @@ export interface MachLwp {
   release(): void;
 }
 
+/** What to change for a fast system call site: `bytes` at address `at`, and `trampoline` in the trampoline slot. */
+export interface CallSitePatch {
+  at: number;
+  bytes: Uint8Array;
+  trampoline: Uint8Array;
+}
+
+/**
+ * Code generation for patched system call sites. A patched site traps as Trap.SYSCALL with `full` false, several times
+ * faster than the others. The kernel does the work: at a full SYSCALL trap it reads the bytes before the `syscall`,
+ * asks for a plan, writes it into private copies of the text page and of a trampoline page (readable, executable,
+ * within 2 GiB of the site), and maps both. Threads may go on with the old page meanwhile.
+ */
+export interface CallSitePatcher {
+  /** Room each trampoline needs. */
+  readonly slotBytes: number;
+  /** How many bytes before the site are worth handing over. */
+  readonly beforeBytes: number;
+  /**
+   * @param before   bytes of text that end where the `syscall` instruction starts (fewer near a page's start)
+   * @param nr       call number that was trapped (rax)
+   * @param siteVa   address of the `syscall` instruction
+   * @param trampVa  address of the trampoline's slot
+   * @returns        null when the code has no known shape
+   */
+  plan(before: Uint8Array, nr: number, siteVa: number, trampVa: number): CallSitePatch | null;
+}
+
 /**
  * An address space. Mapping operations queue up and are carried out, in order, at the next flush (or resume of one of
  * its threads). After flush() returns, an unmapped or write-protected page can no longer be used by the guest.
@@ -142,6 +170,8 @@ export interface MachVmspace {
   readonly userTop: number;
   /** Lowest address that can be mapped (the host may keep the first pages for itself); absent: 0. */
   readonly userBottom?: number;
+  /** Present when call sites may be patched in this address space. */
+  readonly patcher?: CallSitePatcher | null;
   /** Map `npages` contiguous physical pages from page number `ppn` at address `va`, replacing what is there. */
   map(va: number, ppn: number, npages: number, prot: Prot): void;
   unmap(va: number, lenBytes: number): void;

@@ -5,7 +5,6 @@ import {
   CODE,
   DATA,
   enter,
-  le32,
   movRax,
   movRbx,
   movRdi,
@@ -19,6 +18,7 @@ import {
   sys,
   Trap,
 } from './harness.js';
+import { patchPage } from './patching.js';
 import { TrapNo } from '../../../vkernel/machine/machine.js';
 
 describe('host machine', function () {
@@ -230,6 +230,101 @@ describe('host machine', function () {
     expect(reg(l, Reg.RBX)).to.equal(1);
   });
 
+  describe('with a patched call site', () => {
+    // mov $5,%r12; stc; mov $20,%eax; syscall; setc %r13b; seto..: flags and registers around a patched call
+    const bytes = code('49c7c405000000', '4d31ed', movRdi(7), 'f9', sys(20), '410f92c5', sys(21), '48ffc3', sys(22));
+
+    it('gives arguments in and results out, and loses only what a system call may lose', async () => {
+      rig.start();
+      const { v, l, text } = rig.program(bytes);
+      expect(patchPage(rig, v, text, bytes)).to.equal(3);
+      l.resume(Resume.RUN);
+      let s = await rig.next();
+      expect(s.trap).to.equal(Trap.SYSCALL);
+      expect(l.full).to.equal(false);
+      expect(reg(l, Reg.RAX)).to.equal(20);
+      expect(reg(l, Reg.RDI)).to.equal(7);
+      expect(reg(l, Reg.RSP)).to.equal(STACK_TOP);
+      expect(reg(l, Reg.RIP)).to.equal(CODE + 7 + 3 + 10 + 1 + 7);
+      expect(l.frame[2 * Reg.RFLAGS] & 1).to.equal(1);
+      setReg(l, Reg.RAX, 77);
+      l.frame[2 * Reg.RFLAGS] &= ~1;
+      l.resume(Resume.RETRAP);
+      s = await rig.next();
+      expect(s.trap).to.equal(Trap.PREEMPT);
+      expect(l.full).to.equal(true);
+      expect(reg(l, Reg.RAX)).to.equal(77);
+      expect(reg(l, Reg.R12)).to.equal(5);
+      expect(reg(l, Reg.RDI)).to.equal(7);
+      expect(reg(l, Reg.RIP)).to.equal(CODE + 7 + 3 + 10 + 1 + 7);
+      l.resume(Resume.RUN);
+      s = await rig.next();
+      expect(reg(l, Reg.RAX)).to.equal(21);
+      l.resume(Resume.REISSUE);
+      s = await rig.next();
+      expect(s.trap).to.equal(Trap.SYSCALL);
+      expect(l.full).to.equal(true);
+      expect(reg(l, Reg.RAX)).to.equal(21);
+      expect(reg(l, Reg.R13)).to.equal(0);
+      expect(reg(l, Reg.RBX)).to.equal(0);
+    });
+
+    it('sets the fs base on the way back', async () => {
+      rig.start();
+      // syscall; mov %fs:8,%rbx; syscall
+      const prog = code(sys(20), '64488b1c2508000000', sys(21));
+      const { v, l, text, data } = rig.program(prog);
+      patchPage(rig, v, text, prog);
+      rig.m.ram.views[0].setUint32(data * 4096 + 8, 4711, true);
+      l.resume(Resume.RUN);
+      await rig.next();
+      l.fsBase = DATA;
+      l.resume(Resume.RUN);
+      await rig.next();
+      l.resume(Resume.RETRAP);
+      await rig.next();
+      expect(reg(l, Reg.RBX)).to.equal(4711);
+      expect(l.fsBase).to.equal(DATA);
+      expect(l.gsBase).to.equal(0);
+    });
+
+    it('is never deaf to preempt, wherever in the entry it comes', async () => {
+      // A patched call, then an endless loop: a preempt right after the answer must still arrive.
+      const prog = code(sys(20), 'ebfe');
+      const { v, l, text } = rig.program(prog);
+      patchPage(rig, v, text, prog);
+      let calls = 0;
+      let preempts = 0;
+      await new Promise<void>((resolve) => {
+        rig.quick = (_l, t) => {
+          if (t === Trap.SYSCALL) {
+            expect(l.full).to.equal(false);
+            calls++;
+            setReg(l, Reg.RAX, 1);
+            l.resume(Resume.RUN);
+            for (let i = (calls * 7) % 400; i > 0; i--) rig.m.now();
+            l.preempt();
+            return true;
+          }
+          expect(t).to.equal(Trap.PREEMPT);
+          expect(reg(l, Reg.RIP)).to.equal(CODE + 7);
+          expect(reg(l, Reg.RAX)).to.equal(1);
+          if (++preempts === 3000) {
+            rig.quick = null;
+            resolve();
+            return true;
+          }
+          setReg(l, Reg.RIP, CODE);
+          l.resume(Resume.RUN);
+          return true;
+        };
+        rig.start();
+        l.resume(Resume.RUN);
+      });
+      expect(calls).to.equal(3000);
+    });
+  });
+
   it('answers a thread that has fallen asleep waiting', async () => {
     rig.start();
     const { l } = rig.program(code(sys(1), sys(2)));
@@ -341,4 +436,3 @@ function descendants(root: number): number[] {
   for (const p of parents.keys()) if (below(p)) out.push(p);
   return out;
 }
-void le32;

@@ -107,7 +107,7 @@ export class HostLwp implements MachLwp {
   set gsBase(va: number) {
     const v = HostLwp.canonical(va);
     this.wr(Vk.S_GS, v === 0 ? this.slotVa : v);
-    if (v !== 0) this.vmspace.patchable = false;
+    if (v !== 0) this.vmspace.patcher = null; // the entry finds its slot by gs
     this.newBases = true;
   }
 

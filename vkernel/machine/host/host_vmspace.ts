@@ -8,11 +8,12 @@
  * A released vmspace is emptied, then its processes are killed; its block is used again once they are gone.
  */
 import { EAGAIN, Errno } from '../../sys/errno.js';
-import type { MachVmspace, Prot } from '../machine.js';
+import type { CallSitePatcher, MachVmspace, Prot } from '../machine.js';
 import { PAGE_SIZE } from '../ram.js';
 import type { MachineCore } from './core.js';
 import { HostLwp, prepareThread } from './host_lwp.js';
 import { Vk } from './layout.js';
+import { hostPatcher } from './patch.js';
 
 const TWO32 = 0x1_0000_0000;
 const SIGKILL = 9;
@@ -23,7 +24,7 @@ export class HostVmspace implements MachVmspace {
   readonly userTop = Vk.WIN;
   readonly userBottom: number;
   pendingOps = 0;
-  patchable = true;
+  patcher: CallSitePatcher | null = hostPatcher;
   private seq = 1;
   private readonly reqIdx: number;
   /** Threads by slot; null: free. */

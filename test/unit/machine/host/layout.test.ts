@@ -1,0 +1,27 @@
+import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../../../../vkernel/machine/host/native.js';
+
+/** Names and values of "  NAME = 0x1," lines of layout.ts and "#define VK_NAME 0x1" lines of layout.h. */
+const root = packageRoot();
+const ts = readFileSync(join(root, 'vkernel/machine/host/layout.ts'), 'utf8');
+const h = readFileSync(join(root, 'native/stub/layout.h'), 'utf8');
+
+describe('layout of memory shared with the stubs', () => {
+  const defines = new Map<string, string>();
+  for (const m of h.matchAll(/^#define VK_(\w+) (.+?)\s*(?:\/\*.*)?$/gm)) defines.set(m[1], m[2].trim());
+  const value = (expr: string): number => {
+    const text = expr.replace(/VK_(\w+)/g, (_, n: string) => String(value(defines.get(n) ?? 'NaN')));
+    return text
+      .replace(/[()]/g, '')
+      .split('+')
+      .reduce((sum, t) => sum + Number(t), 0);
+  };
+  const entries = [...ts.matchAll(/^ {2}(\w+) = (\w+),/gm)];
+
+  it('is the same in C and TypeScript', () => {
+    expect(entries.length).to.be.greaterThan(40);
+    for (const [, name, v] of entries) expect(value(defines.get(name) ?? 'NaN'), name).to.equal(Number(v));
+  });
+});
