@@ -11,16 +11,17 @@ import type { HostDir, Machine, MachineHandlers, MachLwp, StopCode, Trap } from 
 import type { Blocking } from '../sys/blocking.js';
 import { Errno } from '../sys/errno.js';
 import { type GlobalData, gd, setGlobalData } from '../sys/globaldata.js';
-import { SIGINT, SIGTERM } from '../sys/signal.js';
+import { SIGINT, SIGKILL, SIGPIPE, SIGTERM } from '../sys/signal.js';
 import { vmInit } from '../vm/vm_init.js';
-import { vmspaceAlloc } from '../vm/vmspace.js';
+import { type Vmspace, vmspaceAlloc } from '../vm/vmspace.js';
 import { MNT_RDONLY } from '../vfs/mount.js';
 import { vfsSyncAll } from '../vfs/vfs_mount.js';
 import { initSyscallTables } from './init_sysent.js';
 import { execProgram } from './kern_exec.js';
-import { fdinit } from './kern_descrip.js';
+import { fdalloc, fdinit } from './kern_descrip.js';
 import { procReap } from './kern_exit.js';
 import { lwpCreate, lwpStart } from './kern_fork.js';
+import { eventInit } from './kern_event.js';
 import { mibInit } from './kern_mib.js';
 import { procSysctlInit } from './kern_proc.js';
 import { newSession } from './kern_prot.js';
@@ -42,6 +43,10 @@ import {
 } from './lwkt_thread.js';
 import { Pgrp, Proc, ProcState, Session, Ucred, pgrpEnter, procInit } from './proc.js';
 import { kprintf, prfInit } from './subr_prf.js';
+import { setSigpipe } from './sys_generic.js';
+import { setTempMaskFn } from './sys_select.js';
+import { setTempMask } from './sys_sig.js';
+import { streamFile, streamReady } from './sys_stream.js';
 import { onTrap } from './trap.js';
 import { uschedInit, uschedNew } from './usched.js';
 import { mountAt, mountRoot, vfsBoot } from './vfs_init.js';
@@ -106,7 +111,7 @@ export class Kernel implements MachineHandlers {
   }
   onStreamReady(index: number): void {
     setGlobalData(this.data);
-    void index;
+    streamReady(index);
   }
   onShutdownRequest(signo: number): void {
     setGlobalData(this.data);
@@ -169,15 +174,17 @@ function initRooms(o: BootOptions): void {
   sigInit();
   timeInit();
   umtxInit();
+  eventInit();
+  setTempMaskFn(setTempMask);
+  setSigpipe((p) => psignal(p, SIGPIPE));
+  gd.streams = [];
+  gd.vm.onOutOfMemory = killForMemory;
   gd.forkq = new WaitQ();
   gd.maxlwps = 1500;
   gd.hasExeced = new WeakSet();
   gd.sigcodeObject = null;
   gd.straceOut = o.strace;
   gd.patchSite = null;
-  gd.exitHook = null;
-  gd.execHook = null;
-  gd.forkHook = null;
   gd.initDied = null;
   gd.shutdown = (how) => shutdown(how);
   const perUid = new Map<number, number>();
@@ -193,6 +200,17 @@ function initRooms(o: BootOptions): void {
   kprintf('real memory = %d (%d MB), %d virtual CPU%s\n', m.ram.npages * 4096, mb, m.ncpus, m.ncpus === 1 ? '' : 's');
   for (const d of m.disks)
     kprintf('%s: %d MB%s\n', d.name, Math.floor(d.sizeBytes / 2 ** 20), d.readonly ? ' (read only)' : '');
+}
+
+/** Memory has run out: kill who has `vm`. @returns false when nobody may be killed for it. */
+function killForMemory(vm: Vmspace): boolean {
+  for (const p of gd.allproc.values()) {
+    if (p.vm !== vm || p.pid === 1 || p.state === ProcState.ZOMB) continue;
+    kprintf('pid %d (%s), uid %d: out of memory, killed\n', p.pid, p.comm, p.cred.uid);
+    psignal(p, SIGKILL);
+    return true;
+  }
+  return false;
 }
 
 /** A process made by the kernel, with an empty address space and no thread yet. */
@@ -283,10 +301,11 @@ function* startRun(m: Machine, run: RunOptions): Blocking<void> {
 }
 
 /** Descriptors 0, 1, 2: the console where the caller has a terminal, else its streams. */
-function* openStreams(_p: Proc): Blocking<void> {
+function* openStreams(p: Proc): Blocking<void> {
   for (let i = 0; i < 3; i++) {
     const kind = gd.machine.streams?.[i]?.kind ?? 'closed';
-    void kind;
+    const fp = kind === 'tty' ? null : streamFile(i, p.cred);
+    if (fp !== null) fdalloc(p, fp, 0, i);
   }
 }
 

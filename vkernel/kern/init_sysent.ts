@@ -4,6 +4,7 @@
 import { gd } from '../sys/globaldata.js';
 import { vmSyscalls } from '../vm/vm_mmap.js';
 import { descripSyscalls } from './kern_descrip.js';
+import { eventSyscalls } from './kern_event.js';
 import { execSyscalls } from './kern_exec.js';
 import { exitSyscalls } from './kern_exit.js';
 import { forkSyscalls } from './kern_fork.js';
@@ -14,6 +15,7 @@ import { sysctlSyscalls } from './sys_sysctl.js';
 import { timeSyscalls } from './kern_time.js';
 import { umtxSyscalls } from './kern_umtx.js';
 import { genericSyscalls } from './sys_generic.js';
+import { pipeSyscalls } from './sys_pipe.js';
 import { sigSyscalls } from './sys_sig.js';
 import { makeSysent, type Sysent } from './syscalls.js';
 import { vfsSyscalls } from './vfs_init.js';
@@ -37,6 +39,8 @@ export function initSyscallTables(): void {
     vfsSyscalls,
     descripSyscalls,
     genericSyscalls,
+    pipeSyscalls,
+    eventSyscalls,
   );
   gd.sysent = sysent;
 }

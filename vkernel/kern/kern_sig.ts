@@ -239,5 +239,4 @@ declare module '../sys/globaldata.js' {
 export function sigInit(): void {
   gd.sigwaitq = new WaitQ();
   gd.logsigexit = true;
-  gd.signalHook = null;
 }

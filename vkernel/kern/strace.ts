@@ -5,7 +5,7 @@
  *
  * On by `vkernel --strace` for every process, or by sysctl debug.strace.
  */
-import { Errno, NOTNOW } from '../sys/errno.js';
+import { EJUSTRETURN, Errno, NOTNOW } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { copyin, copyinstr } from '../vm/vm_user.js';
 import type { Lwp } from './proc.js';
@@ -62,10 +62,12 @@ export function strace(lwp: Lwp, se: Sysent, r: number | Errno): void {
     isBuf && i === 1 ? bufferText(lwp, lwp.args[1], Math.min(lwp.args[2], r)) : formatArg(lwp, a, lwp.args[i]),
   );
   const res =
-    typeof r === 'number'
-      ? se.res === 'ptr'
-        ? hex(r)
-        : String(r) + (lwp.retval1 > 0 ? ` (${lwp.retval1})` : '')
-      : `-1 ${r.name} (${r.text})`;
+    r === EJUSTRETURN
+      ? '0'
+      : typeof r === 'number'
+        ? se.res === 'ptr'
+          ? hex(r)
+          : String(r) + (lwp.retval1 > 0 ? ` (${lwp.retval1})` : '')
+        : `-1 ${r.name} (${r.text})`;
   out(`[${lwp.proc.pid}.${lwp.tid}] ${se.name}(${args.join(', ')}) = ${res}\n`);
 }
