@@ -14,6 +14,7 @@ import { type GlobalData, gd, setGlobalData } from '../sys/globaldata.js';
 import { SIGINT, SIGKILL, SIGPIPE, SIGTERM } from '../sys/signal.js';
 import { vmInit } from '../vm/vm_init.js';
 import { type Vmspace, vmspaceAlloc } from '../vm/vmspace.js';
+import { biodone } from '../vfs/bio.js';
 import { MNT_RDONLY } from '../vfs/mount.js';
 import { vfsSyncAll } from '../vfs/vfs_mount.js';
 import { initSyscallTables } from './init_sysent.js';
@@ -100,7 +101,7 @@ export class Kernel implements MachineHandlers {
   }
   onDiskDone(cookie: number, error: Errno | null): void {
     setGlobalData(this.data);
-    panic(`disk completion ${cookie} ${String(error)} without a buffer cache`);
+    biodone(cookie, error);
   }
   onConsoleInput(data: Uint8Array): void {
     setGlobalData(this.data);

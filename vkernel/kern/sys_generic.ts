@@ -32,14 +32,16 @@ import {
   O_FSYNCWRITE,
   O_NONBLOCK,
 } from './file.js';
+import { psignal } from './kern_sig.js';
 import type { Lwp, Proc } from './proc.js';
 
 const IOV_MAX = 1024;
+const SIGPIPE = 13;
 /** Transfers are cut to this, so that counts stay exact: 2^52. */
 const MAX_COUNT = 2 ** 52;
 
-/** Posts SIGPIPE; handed down by kern_sig.ts, which is above this file. */
-let sigpipe: (p: Proc) => void = () => undefined;
+/** Posts SIGPIPE; tests put something else in its place. */
+let sigpipe: (p: Proc) => void = (p) => psignal(p, SIGPIPE);
 export function setSigpipe(fn: (p: Proc) => void): void {
   sigpipe = fn;
 }

@@ -14,6 +14,7 @@ import { NLC_FOLLOW } from '../vfs/nlookup.js';
 import { vnAccess, VWRITE } from '../vfs/vfs_subr.js';
 import { vopGetattr } from '../vfs/vfs_vnops.js';
 import {
+  NOTE_ATTRIB,
   SF_APPEND,
   SF_IMMUTABLE,
   S_ISGID,
@@ -26,6 +27,7 @@ import {
   UF_SETTABLE,
   vfsTimestamp,
   vnLock,
+  vnNotify,
   type Vnode,
   vnUnlock,
   VType,
@@ -52,7 +54,10 @@ function* setattrVnode(
     if (va instanceof Errno) return va;
     const sa = new Setattr();
     const e = change(sa, vp, lwp.proc.cred);
-    return e ?? (yield* vp.ops.setattr(vp, sa));
+    if (e !== null) return e;
+    const r = yield* vp.ops.setattr(vp, sa);
+    if (r === null) vnNotify(vp, NOTE_ATTRIB);
+    return r;
   } finally {
     vnUnlock(vp, true);
   }

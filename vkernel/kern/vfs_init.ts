@@ -7,12 +7,15 @@ import type { Blocking } from '../sys/blocking.js';
 import { ENOENT, ENOTDIR, Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import type { SyscallImpls } from '../sys/syscall.js';
+import { bioInit } from '../vfs/bio.js';
 import { devInit } from '../vfs/devfs/cdev.js';
 import { devfsVfsOps } from '../vfs/devfs/devfs.js';
 import { memDevInit } from '../vfs/devfs/mem.js';
-import { type Mount, vfsInit, vfsRegister } from '../vfs/mount.js';
+import { vkdInit } from '../vfs/devfs/vkd.js';
+import { MNT_NODEV, MNT_NOSUID, MNT_RDONLY, type Mount, vfsInit, vfsRegister } from '../vfs/mount.js';
 import { cacheSetvp, type Namecache } from '../vfs/namecache.js';
 import { NLC_CREATE, NLC_FOLLOW, nlookup } from '../vfs/nlookup.js';
+import { hostfsVfsOps, type HostfsOptions } from '../vfs/hostfs/hostfs.js';
 import { tmpfsVfsOps, type TmpfsInternal } from '../vfs/tmpfs/tmpfs.js';
 import { unpackTar } from '../vfs/tmpfs/unpack.js';
 import { vfsMount } from '../vfs/vfs_mount.js';
@@ -32,8 +35,11 @@ export function vfsBoot(): void {
   vfsInit();
   vfsRegister(tmpfsVfsOps);
   vfsRegister(devfsVfsOps);
+  vfsRegister(hostfsVfsOps);
   devInit();
   memDevInit();
+  bioInit();
+  vkdInit();
 }
 
 /**
@@ -89,4 +95,9 @@ export function* mountAt(type: string, path: string, flags: number, internal: ob
   const ncp = yield* kernMkdirs(path);
   if (ncp instanceof Errno) return ncp;
   return yield* vfsMount(type, ncp, flags, { data: 0, lwp: null, internal });
+}
+
+/** Mount a directory of the host, read-only unless its HostDir was opened for writing and `write` is set. */
+export function mountHost(path: string, options: HostfsOptions, write: boolean): Blocking<Mount | Errno> {
+  return mountAt('hostfs', path, MNT_NOSUID | MNT_NODEV | (write ? 0 : MNT_RDONLY), options);
 }

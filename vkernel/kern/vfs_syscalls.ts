@@ -48,6 +48,10 @@ import { DirBuf } from '../vfs/dirbuf.js';
 import { VEXEC, vaccess, vnAccess, vnMayDelete, VREAD, VWRITE } from '../vfs/vfs_subr.js';
 import { newMode, vnOpen, vnTryOpen, vopGetattr } from '../vfs/vfs_vnops.js';
 import {
+  NOTE_DELETE,
+  NOTE_LINK,
+  NOTE_RENAME,
+  NOTE_WRITE,
   S_ISTXT,
   UF_APPEND,
   UF_IMMUTABLE,
@@ -57,6 +61,7 @@ import {
   type Vnode,
   VType,
   modeToVtype,
+  vnNotify,
   vref,
   vrele,
 } from '../vfs/vnode.js';
@@ -268,6 +273,7 @@ export function* createName(
     const r = yield* make(dvp, ncp.name);
     if (r instanceof Errno) return r;
     cacheSetvp(ncp, r);
+    vnNotify(dvp, NOTE_WRITE);
     return null;
   } finally {
     cacheUnlock(ncp);
@@ -358,6 +364,7 @@ function* linkAt(
           if ((vp.va.flags & FA_NOLINK) !== 0) return EPERM;
           if (vp.va.nlink >= 32767) return EMLINK;
           const e = yield* dvp.ops.nlink(dvp, name, vp);
+          if (e === null) vnNotify(vp, NOTE_LINK);
           return e ?? vp;
         })) ?? 0
       );
@@ -398,7 +405,11 @@ function* removeAt(lwp: Lwp, fd: number, uva: number, dir: boolean): Blocking<nu
       if (e !== null) return e;
       vref(vp);
       const r = dir ? yield* dvp.ops.nrmdir(dvp, ncp.name, vp) : yield* dvp.ops.nremove(dvp, ncp.name, vp);
-      if (r === null) cacheUnlink(ncp);
+      if (r === null) {
+        cacheUnlink(ncp);
+        vnNotify(vp, NOTE_DELETE);
+        vnNotify(dvp, NOTE_WRITE);
+      }
       vrele(vp);
       return r ?? 0;
     } finally {
@@ -486,6 +497,12 @@ function* renameNames(lwp: Lwp, fnd: Nlookup, tnd: Nlookup): Blocking<number | E
     } else {
       r = yield* fdvp.ops.nrename(fdvp, f.name, fvp, tdvp, t.name, tvp);
       if (r === null) cacheRename(f, t);
+    }
+    if (r === null) {
+      vnNotify(fvp, NOTE_RENAME);
+      if (tvp !== null && tvp !== fvp) vnNotify(tvp, NOTE_DELETE);
+      vnNotify(fdvp, NOTE_WRITE);
+      if (tdvp !== fdvp) vnNotify(tdvp, NOTE_WRITE);
     }
     if (tvp !== null) vrele(tvp);
     vrele(fvp);

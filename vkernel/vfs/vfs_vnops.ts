@@ -20,12 +20,14 @@ import {
   O_TRUNC,
 } from '../kern/file.js';
 import { Klist, knoteKlist, NOTE_OLDAPI } from '../kern/kern_knote.js';
+import { psignal } from '../kern/kern_sig.js';
 import type { Lwp, Ucred } from '../kern/proc.js';
 import type { Blocking } from '../sys/blocking.js';
 import {
   EACCES,
   EEXIST,
   EINVAL,
+  EFBIG,
   EISDIR,
   EMLINK,
   ENOENT,
@@ -55,6 +57,8 @@ import {
 import { NLC_CREATE, NLC_FOLLOW, type Nlookup, nlookup } from './nlookup.js';
 import { VEXEC, vnAccess, VREAD, VWRITE } from './vfs_subr.js';
 import {
+  NOTE_EXTEND,
+  NOTE_WRITE,
   SF_APPEND,
   S_ISTXT,
   Setattr,
@@ -63,6 +67,7 @@ import {
   type Vnode,
   VType,
   vnLock,
+  vnNotify,
   vnLockFree,
   vnUnlock,
   vref,
@@ -180,6 +185,7 @@ export function* vnOpen(lwp: Lwp, start: Namecache, path: string, flags: number,
           });
           if (r instanceof Errno) return r;
           cacheSetvp(ncp, r);
+          vnNotify(dvp, NOTE_WRITE);
           created = true;
         }
       } finally {
@@ -226,6 +232,18 @@ const ioflags = (flags: number): number =>
   ((flags & O_FSYNC) !== 0 ? IO_SYNC : 0) |
   ((flags & O_NONBLOCK) !== 0 ? IO_NDELAY : 0);
 
+const RLIMIT_FSIZE = 1;
+const SIGXFSZ = 25;
+
+/** RLIMIT_FSIZE: a write that would cross it fails with SIGXFSZ. */
+function fileSizeLimit(vp: Vnode, uio: Uio, flags: number, lwp: Lwp): Errno | null {
+  const limit = lwp.proc.limits.cur[RLIMIT_FSIZE];
+  const at = (flags & O_APPEND) !== 0 ? vp.va.size : uio.offset;
+  if (vp.type !== VType.VREG || uio.resid === 0 || at + uio.resid <= limit) return null;
+  psignal(lwp.proc, SIGXFSZ);
+  return EFBIG;
+}
+
 /** Release what openDone took. */
 export function vnCloseFile(fp: File): void {
   const vp = fp.data as Vnode;
@@ -254,16 +272,25 @@ export const vnodeFileOps = fileOps({
       vnUnlock(vp, false);
     }
   },
-  tryWrite(fp, uio, flags) {
+  tryWrite(fp, uio, flags, lwp) {
     const vp = fp.data as Vnode;
     if (!vnLockFree(vp, true)) return NOTNOW;
-    return vp.ops.tryWrite(vp, uio, ioflags(flags), fp.cred);
+    if (lwp.proc.limits.cur[RLIMIT_FSIZE] !== Infinity) return NOTNOW;
+    const size = vp.va.size;
+    const e = vp.ops.tryWrite(vp, uio, ioflags(flags), fp.cred);
+    if (e !== NOTNOW && vp.klist !== null) vnNotify(vp, vp.va.size > size ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
+    return e;
   },
-  *write(fp, uio, flags) {
+  *write(fp, uio, flags, lwp) {
     const vp = fp.data as Vnode;
     yield* vnLock(vp, true);
     try {
-      return yield* vp.ops.write(vp, uio, ioflags(flags), fp.cred);
+      const size = vp.va.size;
+      const e = fileSizeLimit(vp, uio, flags, lwp);
+      if (e !== null) return e;
+      const r = yield* vp.ops.write(vp, uio, ioflags(flags), fp.cred);
+      vnNotify(vp, vp.va.size > size ? NOTE_WRITE | NOTE_EXTEND : NOTE_WRITE);
+      return r;
     } finally {
       vnUnlock(vp, true);
     }

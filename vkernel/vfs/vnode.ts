@@ -227,6 +227,20 @@ export function vnUnlock(vp: Vnode, exclusive: boolean): void {
   if (vp.lockq.head !== null && (exclusive || vp.lockShared === 0)) wakeup(vp.lockq);
 }
 
+/** NOTE_* of EVFILT_VNODE. */
+export const NOTE_DELETE = 0x1;
+export const NOTE_WRITE = 0x2;
+export const NOTE_EXTEND = 0x4;
+export const NOTE_ATTRIB = 0x8;
+export const NOTE_LINK = 0x10;
+export const NOTE_RENAME = 0x20;
+export const NOTE_REVOKE = 0x40;
+
+/** Tell the knotes on a file what happened to it (its klist is kern_knote.ts's Klist). */
+export function vnNotify(vp: Vnode, note: number): void {
+  if (vp.klist !== null) (vp.klist as { notify(hint: number): void }).notify(note);
+}
+
 const nowTs: TimeSpec = { sec: 0, nsec: 0 };
 /**
  * Wall clock time now, for file times. The object is shared: copy what you keep.

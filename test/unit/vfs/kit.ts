@@ -10,10 +10,11 @@ import { prfInit } from '../../../vkernel/kern/subr_prf.js';
 import { genericSyscalls } from '../../../vkernel/kern/sys_generic.js';
 import { vfsSyscalls } from '../../../vkernel/kern/vfs_init.js';
 import { vfsBoot, mountRoot } from '../../../vkernel/kern/vfs_init.js';
-import { calloutInit } from '../../../vkernel/kern/kern_timeout.js';
+import { calloutInit, calloutNextNs } from '../../../vkernel/kern/kern_timeout.js';
 import { createSimMachine, type SimMachine, type SimOptions } from '../../../vkernel/machine/sim/sim_machine.js';
 import type { Blocking } from '../../../vkernel/sys/blocking.js';
 import { Errno, NOTNOW } from '../../../vkernel/sys/errno.js';
+import { biodone } from '../../../vkernel/vfs/bio.js';
 import { gd, setGlobalData, type GlobalData } from '../../../vkernel/sys/globaldata.js';
 import type { SyscallImpls } from '../../../vkernel/sys/syscall.js';
 import { copyinB, copyoutB } from '../../../vkernel/vm/vm_user.js';
@@ -40,7 +41,25 @@ export class Kit {
     lwktInit(1);
     vmInit();
     vfsBoot();
-    this.run(mountRoot(null));
+    this.machine.attach({
+      onTrap: () => {
+        throw new Error('a trap');
+      },
+      onDiskDone: (cookie, e) => {
+        this.enter();
+        biodone(cookie, e);
+      },
+      onConsoleInput: () => undefined,
+      onConsoleResize: () => undefined,
+      onStreamReady: () => undefined,
+      onShutdownRequest: () => undefined,
+      dispatch: () => {
+        this.enter();
+        return lwktDispatch(1e9);
+      },
+      nextTimerNs: () => calloutNextNs(),
+    });
+    this.run(mountRoot(options.baseTar ?? null));
   }
 
   enter(): void {
@@ -70,7 +89,7 @@ export class Kit {
   }
 
   settle(): void {
-    while (lwktDispatch(1e9));
+    this.machine.runUntilIdle(0);
   }
 
   proc(uid = 0, gid = 0, groups: number[] = []): User {

@@ -4,6 +4,7 @@
  * Counterpart: sys/kern/kern_memio.c, kern_descrip.c (fdopen)
  */
 import { fdget } from '../../kern/file.js';
+import { Klist, knoteKlist } from '../../kern/kern_knote.js';
 import { EBADF, ENODEV, ENOSPC, EACCES, Errno, ENOTTY, NOTNOW } from '../../sys/errno.js';
 import { gd } from '../../sys/globaldata.js';
 import { type Uio, uiomove, uiomoveB, uiozero } from '../../vm/uio.js';
@@ -19,9 +20,14 @@ function swallow(_dev: Cdev, uio: Uio): null {
 const FIONBIO = 0x8004667e;
 const FIOASYNC = 0x8004667d;
 
+/** select, poll and kqueue: these devices are always ready. */
+const alwaysReady = (_dev: Cdev, kn: object): Errno | null =>
+  knoteKlist(kn, new Klist(), (f) => (f === 'except' ? null : { active: true, data: 0 }));
+
 const nullOps = devOps({
   name: 'null',
   type: D_MEM,
+  kqfilter: alwaysReady,
   tryRead: () => null,
   *read() {
     return null;
@@ -42,6 +48,7 @@ const tryZero = (_dev: Cdev, uio: Uio): Errno | null => uiozero(uio.resid, uio);
 const zeroOps = devOps({
   name: 'zero',
   type: D_MEM,
+  kqfilter: alwaysReady,
   tryRead: tryZero,
   *read(_dev, uio) {
     while (uio.resid > 0) {
@@ -61,6 +68,7 @@ const zeroOps = devOps({
 const fullOps = devOps({
   name: 'full',
   type: D_MEM,
+  kqfilter: alwaysReady,
   tryRead: tryZero,
   read: zeroOps.read,
   tryWrite: () => ENOSPC,
@@ -86,6 +94,7 @@ function tryRandom(_dev: Cdev, uio: Uio): Errno | null {
 const randomOps = devOps({
   name: 'random',
   type: D_MEM,
+  kqfilter: alwaysReady,
   tryRead: tryRandom,
   *read(_dev, uio) {
     const buf = new Uint8Array(4096);
