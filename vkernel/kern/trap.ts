@@ -27,6 +27,7 @@ import {
   sigismember,
 } from '../sys/signal.js';
 import { vmFault, vmFaultTry } from '../vm/vm_fault.js';
+import { vmPatchSite } from '../vm/vm_patch.js';
 import { copyin, copyinB } from '../vm/vm_user.js';
 import { lwpExit } from './kern_exit.js';
 import { issignal, lwpSignal, sigexit } from './kern_sig.js';
@@ -41,8 +42,6 @@ import { uschedRelease, uschedReturn, uschedTrap } from './usched.js';
 declare module '../sys/globaldata.js' {
   interface GlobalData {
     sysent: (Sysent | null)[];
-    /** Patch a call site after its first trap by signal; null on machines without patching. */
-    patchSite: ((lwp: Lwp, rip: number) => void) | null;
   }
 }
 
@@ -180,7 +179,7 @@ function onSyscall(lwp: Lwp): void {
     lwp.mach.resume(Resume.REISSUE);
     return;
   }
-  if (lwp.mach.full && gd.patchSite !== null) gd.patchSite(lwp, getReg(lwp, Reg.RIP));
+  if (lwp.mach.full && impl.full !== true) vmPatchSite(lwp.proc.vm, getReg(lwp, Reg.RIP), f[Reg.RAX * 2]);
   const onStack = fetchRegs(lwp, se, skip);
   if (onStack > 0) {
     const e = copyin(lwp.proc.vm, getReg(lwp, Reg.RSP) + 8, stackWords, 0, onStack * 8);

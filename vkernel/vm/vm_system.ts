@@ -19,6 +19,8 @@ declare module '../sys/globaldata.js' {
 
 /** Counters since boot; names as in struct vmmeter. */
 export class VmCounters {
+  /** System call sites that were looked at for patching. */
+  patches = 0;
   vmFaults = 0;
   cowFaults = 0;
   cowOptim = 0;

@@ -17,6 +17,7 @@ import { vmEntryOwnObject } from './vm_fault.js';
 import { MapEntry, VmMap } from './vm_map.js';
 import { vmObjectDeref, vmObjectRef } from './vm_object.js';
 import { vmPagesFreed } from './vm_pageout.js';
+import type { PatchState } from './vm_patch.js';
 import { DFLSSIZ, Inherit, VM_MIN_USER_ADDRESS } from './vm_param.js';
 
 /** A process with at most this many pages gets its child's page table filled at fork. */
@@ -36,6 +37,8 @@ export class Vmspace {
   stackLimit = DFLSSIZ;
   /** mlockall(MCL_FUTURE): new mappings are wired. */
   wireFuture = false;
+  /** Patched system call sites; null until the first. */
+  patch: PatchState | null = null;
 
   constructor(readonly mach: MachVmspace) {
     this.pmap = new Pmap(mach);
@@ -65,6 +68,7 @@ export function vmspaceFork(vm: Vmspace): Vmspace | Errno {
   child.dataAddr = vm.dataAddr;
   child.dataSize = vm.dataSize;
   child.stackLimit = vm.stackLimit;
+  child.patch = vm.patch === null ? null : vm.patch.copy();
   const copy = vm.pmap.resident <= FORK_COPY_MAX;
   let shared = false;
   for (const e of vm.map.entries) {
@@ -114,6 +118,7 @@ export function vmspaceClear(vm: Vmspace): void {
   vm.map.size = 0;
   vm.textAddr = vm.textSize = vm.dataAddr = vm.dataSize = 0;
   vm.wireFuture = false;
+  vm.patch = null;
   pmapUpdate(vm.pmap);
 }
 
