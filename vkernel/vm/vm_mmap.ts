@@ -252,13 +252,14 @@ function* sysMincore(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
   let { start } = range;
   const { end } = range;
   const buf = new Uint8Array(1024);
-  for (let out = a[2]; start < end;) {
+  for (let out = a[2], chunks = 1; start < end; chunks++) {
     let n = 0;
     for (; n < buf.length && start < end; n++, start += PAGE_SIZE) buf[n] = incore(vm, start);
     const e = yield* copyoutB(vm, buf, 0, out, n);
     if (e !== null) return EFAULT;
     out += n;
-    yield* lwktYield();
+    // Ranges may be of many TiB: let others run.
+    if (chunks % 64 === 0) yield* lwktYield();
   }
   return 0;
 }

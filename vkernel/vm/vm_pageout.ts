@@ -126,19 +126,25 @@ const DAEMON_CLUSTER = 64;
 function* pagedaemon(): Blocking<void> {
   const vm = gd.vm;
   for (;;) {
-    yield* tsleep(vm.pagedaemonq, 'psleep');
-    for (let p = cleanable(); p >= 0 && vm.pages.freeCount < vm.freeTarget; p = cleanable()) {
+    vm.cleanFailed = false;
+    for (let p = cleanable(); p >= 0 && vm.pages.freeCount < vm.freeTarget && !vm.cleanFailed; p = cleanable()) {
       const o = vm.objects[vm.pages.objId[p]]!;
       const from = vm.pages.pindex[p];
       vmObjectRef(o);
       const error = yield* vmObjectClean(o, from, from + DAEMON_CLUSTER);
       vmObjectDeref(o);
       vm.counters.pdpages++;
-      if (error !== null) break;
-      vm.reclaim(vm.freeTarget - vm.pages.freeCount, false);
+      // An error, or a pager that dirties its page again at once: no help is to be had there.
+      vm.cleanFailed = error !== null;
+      if (error === null) {
+        // The first look may only find the pages referenced.
+        const want = vm.freeTarget - vm.pages.freeCount;
+        vm.cleanFailed = vm.reclaim(want, false) === 0 && vm.reclaim(want, false) === 0;
+      }
       wakeup(vm.freeq);
     }
     wakeup(vm.freeq);
+    yield* tsleep(vm.pagedaemonq, 'psleep');
   }
 }
 
@@ -192,10 +198,12 @@ export function* vmWaitPages(): Blocking<Errno | null> {
   const vm = gd.vm;
   if (gd.lwkt === undefined) return EWOULDBLOCK;
   if (cleanable() >= 0) {
+    const hope = !vm.cleanFailed;
     poke();
-    const r = yield* tsleep(vm.freeq, 'vmwait', PCATCH, WAIT_NS);
-    if (r !== null && r !== EWOULDBLOCK) return r;
-    if (vm.pages.freeCount > vm.freeReserved) return null;
+    if (hope) {
+      const r = yield* tsleep(vm.freeq, 'vmwait', PCATCH, WAIT_NS);
+      return r === EWOULDBLOCK ? null : r;
+    }
   }
   if (vm.oomVictim === null || !vm.vmspaces.has(vm.oomVictim)) {
     vm.oomVictim = null;

@@ -74,6 +74,8 @@ export class VmSystem {
   /** The page daemon, which writes dirty file pages back; made when first needed. */
   pagedaemon: LwktThread | null = null;
   readonly pagedaemonq = new WaitQ();
+  /** Its last pass ended with an error, or freed nothing: waiting for it is no use. */
+  cleanFailed = false;
 
   /** What the last vmFaultTry that answered NOTNOW was waiting for, and what it was asked. */
   faultObject: VmObject | null = null;
