@@ -37,8 +37,13 @@ export class MemDevice implements BlockDevice {
   }
   peek(off: number, len: number): Uint8Array {
     const out = new Uint8Array(len);
-    for (let i = 0; i < len; i++)
-      out[i] = this.blocks.get(Math.floor((off + i) / 65536) * 65536)?.[(off + i) % 65536] ?? 0;
+    for (let done = 0; done < len;) {
+      const at = off + done;
+      const n = Math.min(65536 - (at % 65536), len - done);
+      const b = this.blocks.get(at - (at % 65536));
+      if (b !== undefined) out.set(b.subarray(at % 65536, (at % 65536) + n), done);
+      done += n;
+    }
     return out;
   }
   /** Offsets of all 64 KiB blocks ever written. */

@@ -249,9 +249,7 @@ export class Hammer2Mount {
     }
     if (ip.type !== ObjType.REGFILE && ip.type !== ObjType.SOFTLINK) return EINVAL;
     const { chains } = this.device;
-    const keyHi = Math.floor(base / 0x1_0000_0000);
-    const keyLo = base >>> 0;
-    const cur = new Cursor(keyHi, keyLo, keyHi, (keyLo + d.PBUFSIZE - 1) >>> 0);
+    const cur = this.dataCursor(lbn, lbn);
     const r = yield* chains.find(ip.blockset, cur, LEAVES_DATA);
     if (r instanceof Errno) return r;
     if (r === null) {
@@ -291,6 +289,31 @@ export class Hammer2Mount {
     } finally {
       this.scratch.push(phys);
     }
+  }
+
+  /** Cursor over the DATA keys of logical blocks `lbn` to `last`. */
+  private dataCursor(lbn: number, last: number): Cursor {
+    const lo = lbn * d.PBUFSIZE;
+    const hi = last * d.PBUFSIZE;
+    const w = 0x1_0000_0000;
+    return new Cursor(Math.floor(lo / w), lo >>> 0, Math.floor(hi / w), (hi + d.PBUFSIZE - 1) >>> 0);
+  }
+
+  /** Is nothing stored for this block? NOTNOW when that takes a read of the disk; EIO after a complaint. Never sleeps. */
+  isHole(ip: Hammer2Inode, lbn: number): boolean | Errno {
+    if (ip.blockset === null) return lbn > 0;
+    const r = this.device.chains.tryFind(ip.blockset, this.dataCursor(lbn, lbn), LEAVES_DATA);
+    return r instanceof Errno ? r : r === null;
+  }
+
+  /** First logical block from `lbn` on that is no hole, or null. Errnos as isHole. Never sleeps. */
+  nextData(ip: Hammer2Inode, lbn: number): number | null | Errno {
+    const end = Math.ceil(ip.size / d.PBUFSIZE);
+    if (lbn >= end) return null;
+    if (ip.blockset === null) return lbn > 0 ? null : 0;
+    const r = this.device.chains.tryFind(ip.blockset, this.dataCursor(lbn, end - 1), LEAVES_DATA);
+    if (r === null || r instanceof Errno) return r;
+    return Math.floor((r.keyHi * 0x1_0000_0000 + r.keyLo) / d.PBUFSIZE);
   }
 
   /** A decompressed block from the small data cache, or read into it. Sleeps: in the device. */
