@@ -34,11 +34,7 @@
           "action_name": "base_system",
           "inputs": [ "<!@(find native/base -type f -not -name '*.o' 2>/dev/null | sort)" ],
           "outputs": [ "<(PRODUCT_DIR)/base/base.tar" ],
-          "action": [
-            "sh", "-c",
-            "mkdir -p \"$2/base\"; if [ -f \"$1/native/base/Makefile\" ]; then make -C \"$1/native/base\" OUT=\"$2/base\"; else echo 'native/base has no Makefile yet: no base.tar'; fi",
-            "sh", "<(module_root_dir)", "<(PRODUCT_DIR)"
-          ],
+          "action": [ "make", "-C", "<(module_root_dir)/native/base", "OUT=<(PRODUCT_DIR)/base" ],
           "message": "base system"
         }
       ]
