@@ -23,7 +23,8 @@ import { vfsSyscalls } from './vfs_init.js';
 /** The table, the same for every kernel of this process but for the `warned` marks. */
 let sysent: (Sysent | null)[] | null = null;
 
-export function initSyscallTables(): void {
+/** The joined table. */
+export function joinSysent(): (Sysent | null)[] {
   sysent ??= makeSysent(
     protSyscalls,
     forkSyscalls,
@@ -42,5 +43,9 @@ export function initSyscallTables(): void {
     pipeSyscalls,
     eventSyscalls,
   );
-  gd.sysent = sysent;
+  return sysent;
+}
+
+export function initSyscallTables(): void {
+  gd.sysent = joinSysent();
 }
