@@ -15,6 +15,7 @@ import { vkdInit } from '../vfs/devfs/vkd.js';
 import { MNT_NODEV, MNT_NOSUID, MNT_RDONLY, type Mount, vfsInit, vfsRegister } from '../vfs/mount.js';
 import { cacheSetvp, type Namecache } from '../vfs/namecache.js';
 import { NLC_CREATE, NLC_FOLLOW, nlookup } from '../vfs/nlookup.js';
+import { hammer2VfsOps } from '../vfs/hammer2/hammer2_vfsops.js';
 import { hostfsVfsOps, type HostfsOptions } from '../vfs/hostfs/hostfs.js';
 import { tmpfsVfsOps, type TmpfsInternal } from '../vfs/tmpfs/tmpfs.js';
 import { unpackTar } from '../vfs/tmpfs/unpack.js';
@@ -35,6 +36,7 @@ export function vfsBoot(): void {
   vfsInit();
   vfsRegister(tmpfsVfsOps);
   vfsRegister(devfsVfsOps);
+  vfsRegister(hammer2VfsOps);
   vfsRegister(hostfsVfsOps);
   devInit();
   memDevInit();

@@ -10,7 +10,7 @@
  * Counterpart: sys/vfs/hammer2/hammer2_chain.c
  */
 import type { Blocking } from '../../sys/blocking.js';
-import { EIO, Errno, NOTNOW } from '../../sys/errno.js';
+import { EIO, ENOMEM, Errno, NOTNOW } from '../../sys/errno.js';
 import { Blockset } from './blockset.js';
 import type { Codecs } from './codec/codecs.js';
 import { foldSha192 } from './codec/sha256.js';
@@ -218,6 +218,7 @@ export class ChainStore {
     const data = size === buf.length ? buf : buf.subarray(0, size);
     this.stats.reads++;
     const e = yield* this.vols.read(rd64(v, at + Bref.DATA_OFF) - radix, data);
+    if (e === ENOMEM) return e; // of the kernel, not of the block
     if (e !== null) return this.fail(v, at, 'READ ERROR', e.name);
     return this.verify(u8, v, at, data, false) ?? size;
   }

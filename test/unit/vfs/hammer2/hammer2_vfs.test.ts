@@ -5,8 +5,6 @@ import { gd } from '../../../../vkernel/sys/globaldata.js';
 import type { BlockDevice } from '../../../../vkernel/sys/blockdev.js';
 import { Errno } from '../../../../vkernel/sys/errno.js';
 import { devOps, makeDev } from '../../../../vkernel/vfs/devfs/cdev.js';
-import { hammer2VfsOps } from '../../../../vkernel/vfs/hammer2/hammer2_vfsops.js';
-import { vfsRegister } from '../../../../vkernel/vfs/mount.js';
 import { buildImage, type TestNode } from '../../../support/hammer2_build.js';
 import { FIXTURES, fixtureDevice, readManifest } from '../../../support/hammer2_fixture.js';
 import { walkImage } from '../../../support/hammer2_tree.js';
@@ -21,7 +19,6 @@ class H2Kit extends Kit {
   readonly u: User;
   constructor(devs: Record<string, BlockDevice>) {
     super();
-    vfsRegister(hammer2VfsOps);
     const ops = devOps({ name: 'md' });
     for (const [name, data] of Object.entries(devs)) makeDev(ops, name, 0o640, { data });
     this.u = this.proc();
