@@ -21,7 +21,7 @@ import { pmapEnter, pmapEnterRun, pmapLookup, pmapRemovePage, pmapUpdate } from 
 import { PTE_PROT, PTE_SHIFT } from './pmap_table.js';
 import { type MapEntry, vmMapGrowStack } from './vm_map.js';
 import { VmObject, vmObjectCollapse, vmObjectDeref, vmObjectRef, vmObjectShadow } from './vm_object.js';
-import { PG, vmPageAlloc, vmPageDirty, vmPageInsert, vmPageTake, vmPageUnhold } from './vm_page.js';
+import { PG, vmPageAlloc, vmPageDirty, vmPageFree, vmPageInsert, vmPageTake, vmPageUnhold } from './vm_page.js';
 import { vmWaitPages } from './vm_pageout.js';
 import { PAGE_MASK, PAGE_SIZE, SGROWSIZ } from './vm_param.js';
 import type { Vmspace } from './vmspace.js';
@@ -302,4 +302,39 @@ export function vmPrefault(vm: Vmspace, start: number, end: number): void {
     }
   }
   pmapUpdate(vm.pmap);
+}
+
+/**
+ * Change bytes of private memory whatever its protection, as a debugger does. The page is not written to but replaced by
+ * a changed copy: other threads that execute it see the old bytes or the new ones, never a mixture.
+ * Nothing is read from a pager: the page has to be resident, or untouched anonymous memory.
+ * @param bytes within one page
+ * @returns false when it cannot be
+ */
+export function vmReplace(vm: Vmspace, va: number, bytes: Uint8Array): boolean {
+  const { pages } = gd.vm;
+  const e = vm.map.lookup(va);
+  const pageoff = va & PAGE_MASK;
+  if (e === null || e.prot === Prot.NONE || !e.cow || pageoff + bytes.length > PAGE_SIZE) return false;
+  const page = va - pageoff;
+  const own = vmEntryOwnObject(e);
+  const pindex = (e.off + (page - e.start)) / PAGE_SIZE;
+  if (find(own, pindex) !== null) return false;
+  const obj = foundObj;
+  const old = foundPpn;
+  if (obj !== null && (old < 0 || (pages.flags[old] & PG.BUSY) !== 0 || pages.wire[old] > 0)) return false;
+  if (old >= 0) pages.hold[old]++;
+  const m = vmPageAlloc(null, 0, old < 0);
+  if (m >= 0 && old >= 0) pages.ram.copyPage(old, m);
+  if (old >= 0) vmPageUnhold(old);
+  if (m < 0) return false;
+  pages.ram.write(m * PAGE_SIZE + pageoff, bytes, 0, bytes.length);
+  pages.flags[m] = PG.VALID | PG.DIRTY;
+  // The new page takes the place of the old one in this address space first, then in the object.
+  pmapEnter(vm.pmap, page, m, pageProt(e, own, m));
+  if (obj === own) vmPageFree(old);
+  vmPageInsert(m, own, pindex);
+  if (own.refs > 1 && !own.oneMapping && obj !== null && obj !== own) pmapRemovePage(old);
+  pmapUpdate(vm.pmap);
+  return true;
 }

@@ -1,6 +1,6 @@
 /**
  * Patching of system call sites (see CallSitePatcher in machine.ts): after a few traps of one site by signal, its text
- * page is copied on write and the site made to jump to a trampoline in a page of the process's own.
+ * page is replaced by a private copy in which the site jumps to a trampoline in a page of the process's own.
  *
  * Trampolines live in an ordinary mapping, read and execute, near the text; forks share it copy-on-write. What guest code
  * does to it or to the patched text harms only itself.
@@ -8,11 +8,10 @@
 import { Prot } from '../machine/machine.js';
 import { Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
-import { pmapProtect } from './pmap.js';
-import { vmFaultTry } from './vm_fault.js';
+import { vmReplace } from './vm_fault.js';
 import { vmMapFindspace, vmMapInsert } from './vm_map.js';
 import { PAGE_SIZE } from './vm_param.js';
-import { copyin, copyout } from './vm_user.js';
+import { copyin } from './vm_user.js';
 import type { Vmspace } from './vmspace.js';
 
 /** Traps of a site before it is patched: a patch costs as much as about so many signals. */
@@ -39,19 +38,6 @@ export class PatchState {
     s.used = this.used;
     return s;
   }
-}
-
-/** Write to a page that its owner may not write: a private copy, as a debugger would make it. */
-function poke(vm: Vmspace, va: number, bytes: Uint8Array): boolean {
-  const e = vm.map.lookup(va);
-  if (e === null || va + bytes.length > e.end || !e.cow || (e.maxprot & Prot.WRITE) === 0) return false;
-  const prot = e.prot;
-  e.prot = RWX;
-  const ok = vmFaultTry(vm, va, Prot.WRITE) === null && copyout(vm, bytes, 0, va, bytes.length) === null;
-  e.prot = prot;
-  const page = va - (va % PAGE_SIZE);
-  pmapProtect(vm.pmap, page, page + PAGE_SIZE, prot);
-  return ok;
 }
 
 /** Room for a trampoline near `site`; 0 when there is none. */
@@ -93,6 +79,6 @@ export function vmPatchSite(vm: Vmspace, rip: number, nr: number): void {
   if (tramp === 0) return;
   const plan = patcher.plan(before, nr, site, tramp);
   if (plan === null) st.used -= patcher.slotBytes;
-  else if (poke(vm, tramp, plan.trampoline)) poke(vm, plan.at, plan.bytes);
+  else if (vmReplace(vm, tramp, plan.trampoline)) vmReplace(vm, plan.at, plan.bytes);
   gd.vm.counters.patches++;
 }
