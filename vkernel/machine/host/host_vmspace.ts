@@ -46,6 +46,15 @@ export class HostVmspace implements MachVmspace {
     this.reqIdx = (Vk.BLOCK * (block + 1) + Vk.REQ_OFF) / 4;
   }
 
+  get unflushed(): boolean {
+    return this.pendingOps > 0;
+  }
+  get nrunning(): number {
+    let n = 0;
+    for (const l of this.lwps) if (l !== null && l.running) n++;
+    return n;
+  }
+
   private op(kind: number, arg: number, va: number, len: number, off: number): void {
     if (this.pendingOps === Vk.OP_MAX) this.flush();
     const { ctl } = this.core;

@@ -54,6 +54,14 @@ export class SimVmspace implements MachVmspace {
       this.sim.logVm(`vm${this.id} protect ${va.toString(16)} len ${lenBytes} prot ${prot}`);
     });
   }
+  get unflushed(): boolean {
+    return this.pending.length > 0;
+  }
+  get nrunning(): number {
+    let n = 0;
+    for (const l of this.lwps) if (l.running) n++;
+    return n;
+  }
   flush(): void {
     const ops = this.pending;
     if (ops.length === 0) return;
