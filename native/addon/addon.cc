@@ -3,6 +3,7 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Host", Host::Define(env));
+  InitFiles(env, exports);
   return exports;
 }
 

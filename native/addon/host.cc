@@ -106,6 +106,11 @@ Napi::Function Host::Define(Napi::Env env) {
                          InstanceMethod<&Host::Listen>("listen"),
                          InstanceMethod<&Host::Unlisten>("unlisten"),
                          InstanceMethod<&Host::Discard>("discard"),
+                         InstanceMethod<&Host::AddDisk>("addDisk"),
+                         InstanceMethod<&Host::SubmitDisk>("submitDisk"),
+                         InstanceMethod<&Host::TakeDisk>("takeDisk"),
+                         InstanceMethod<&Host::ArmPoll>("armPoll"),
+                         InstanceMethod<&Host::TakePoll>("takePoll"),
                          InstanceMethod<&Host::PinThread>("pinThread"),
                          InstanceMethod<&Host::Close>("close"),
                      });
@@ -225,6 +230,8 @@ void Host::Cleanup(void *self) { static_cast<Host *>(self)->CloseAll(); }
 void Host::CloseAll() {
   if (closed_) return;
   closed_ = true;
+  disks_.clear(); /* finishes what was submitted */
+  poller_.reset();
   if (bell_.joinable()) {
     {
       std::lock_guard<std::mutex> lock(bellMutex_);
@@ -449,6 +456,61 @@ Napi::Value Host::Discard(const Napi::CallbackInfo &info) {
 /** pinThread(): put the calling thread on the kernel's processor. */
 Napi::Value Host::PinThread(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), ErrnoOr(sched_setaffinity(0, 128, reinterpret_cast<cpu_set_t *>(Global(VK_G_KERNELCPUS)))));
+}
+
+/** addDisk(fd, size, cow): number of the disk; takes the descriptor. */
+Napi::Value Host::AddDisk(const Napi::CallbackInfo &info) {
+  int fd = info[0].As<Napi::Number>().Int32Value();
+  uint64_t size = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+  disks_.push_back(std::make_unique<Disk>(fd, size, info[2].ToBoolean().Value(), [this](DiskDone d) {
+    {
+      std::lock_guard<std::mutex> lock(doneMutex_);
+      done_.push_back(d);
+    }
+    RingDoorbell();
+  }));
+  return Napi::Number::New(info.Env(), static_cast<double>(disks_.size() - 1));
+}
+
+/** submitDisk(disk, op, off, pa, len, cookie): 0 done at once, 1 takeDisk will tell. */
+Napi::Value Host::SubmitDisk(const Napi::CallbackInfo &info) {
+  uint32_t d = info[0].As<Napi::Number>().Uint32Value();
+  int op = info[1].As<Napi::Number>().Int32Value();
+  uint64_t off = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
+  uint64_t pa = static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value());
+  uint64_t len = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
+  uint8_t *mem = RamAt(pa, len);
+  if (d >= disks_.size() || mem == nullptr || op < kRead || op > kFlush)
+    throw Napi::TypeError::New(info.Env(), "submitDisk: bad request");
+  int error = 0;
+  bool now = disks_[d]->Submit(op, off, mem, len, info[5].As<Napi::Number>().DoubleValue(), &error);
+  return Napi::Number::New(info.Env(), now ? 0 : 1);
+}
+
+/** takeDisk(Float64Array): fills in pairs (cookie, errno) of finished requests; how many. */
+Napi::Value Host::TakeDisk(const Napi::CallbackInfo &info) {
+  Napi::Float64Array out = info[0].As<Napi::Float64Array>();
+  std::lock_guard<std::mutex> lock(doneMutex_);
+  size_t n = 0;
+  for (; n < done_.size() && 2 * n + 1 < out.ElementLength(); n++) {
+    out[2 * n] = done_[n].cookie;
+    out[2 * n + 1] = done_[n].error;
+  }
+  done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(n));
+  return Napi::Number::New(info.Env(), static_cast<double>(n));
+}
+
+/** armPoll(slot 0..15, fd, write): ring the doorbell once when the descriptor is ready; takePoll tells which. */
+Napi::Value Host::ArmPoll(const Napi::CallbackInfo &info) {
+  uint32_t slot = info[0].As<Napi::Number>().Uint32Value();
+  if (slot > 15 || closed_) throw Napi::TypeError::New(info.Env(), "armPoll: bad slot");
+  if (!poller_) poller_ = std::make_unique<Poller>([this] { RingDoorbell(); });
+  poller_->Arm(static_cast<int>(slot), info[1].As<Napi::Number>().Int32Value(), info[2].ToBoolean().Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value Host::TakePoll(const Napi::CallbackInfo &info) {
+  return Napi::Number::New(info.Env(), poller_ ? poller_->Take() : 0);
 }
 
 uint8_t *Host::RamAt(uint64_t pa, uint64_t len) const {

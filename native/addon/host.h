@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "../stub/layout.h"
+#include "disk.h"
 
 /** Room in the table of running threads that waiting looks at: word index and value expected there. */
 constexpr uint32_t kMaxRunning = VK_NCMD;
@@ -44,6 +45,11 @@ class Host : public Napi::ObjectWrap<Host> {
   Napi::Value Listen(const Napi::CallbackInfo &info);
   Napi::Value Unlisten(const Napi::CallbackInfo &info);
   Napi::Value Discard(const Napi::CallbackInfo &info);
+  Napi::Value AddDisk(const Napi::CallbackInfo &info);
+  Napi::Value SubmitDisk(const Napi::CallbackInfo &info);
+  Napi::Value TakeDisk(const Napi::CallbackInfo &info);
+  Napi::Value ArmPoll(const Napi::CallbackInfo &info);
+  Napi::Value TakePoll(const Napi::CallbackInfo &info);
   Napi::Value PinThread(const Napi::CallbackInfo &info);
   Napi::Value Close(const Napi::CallbackInfo &info);
 
@@ -72,6 +78,11 @@ class Host : public Napi::ObjectWrap<Host> {
       then pairs (index of a u32 in control memory, expected value). */
   uint32_t *running_ = nullptr;
 
+  std::vector<std::unique_ptr<Disk>> disks_;
+  std::mutex doneMutex_;
+  std::vector<DiskDone> done_;
+  std::unique_ptr<Poller> poller_;
+
   std::thread bell_;
   std::mutex bellMutex_;
   std::condition_variable bellCv_;
@@ -82,6 +93,5 @@ class Host : public Napi::ObjectWrap<Host> {
   Napi::ThreadSafeFunction bellTsfn_;
 };
 
-/** Registered by the other files of the addon. */
-void InitConsole(Napi::Env env, Napi::Object exports);
+/** files.cc */
 void InitFiles(Napi::Env env, Napi::Object exports);

@@ -60,7 +60,7 @@ static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
 /** Address that a function or label has in the copy at VK_TEXT (this code may run in either copy). */
 #define HIGH(sym) (VK_TEXT + (u64)((char *)(sym)-vk_text_start))
 
-static inline void die(int code) {
+static inline void __attribute__((noreturn)) die(int code) {
   for (;;) sys1(__NR_exit_group, code);
 }
 
@@ -375,10 +375,31 @@ static void high(u64 stack, u64 len) {
   zygote(stack, len);
 }
 
+/**
+ * `vkstub tty`: terminal on descriptor 1, a socket to the kernel on 0. Tells when it has read the
+ * settings; a byte then means an orderly end; end of
+ * file, that the kernel is gone and the terminal has to be put back as it was.
+ */
+static void watchTty(void) __attribute__((noreturn));
+static void watchTty(void) {
+  char saved[64];
+  char c;
+  long n;
+  u64 mask = ~0UL; /* also SIGTTOU: a background process may set the terminal then */
+  sys4(__NR_rt_sigprocmask, 2, &mask, 0, 8);
+  if (sys3(__NR_ioctl, 1, 0x5401 /* TCGETS */, saved) != 0) die(1);
+  if (sys3(__NR_write, 0, "r", 1) != 1) die(1);
+  do n = sys3(__NR_read, 0, &c, 1);
+  while (n == -4);
+  if (n == 0) sys3(__NR_ioctl, 1, 0x5403 /* TCSETSW */, saved);
+  die(0);
+}
+
 /** First C code, at the low address the program was linked for. `sp` points to argc. */
 __attribute__((noreturn, used)) void vk_main(u64 *sp) {
   const char *arg = sp[0] > 1 ? (const char *)sp[2] : "0";
   long parent = 0;
+  if (*arg == 't') watchTty();
   while (*arg) parent = parent * 10 + (*arg++ - '0');
   if (dieWithParent(parent) != 0) die(1);
   for (int fd = 0; fd < 3; fd++) sys1(__NR_close, fd);

@@ -221,6 +221,8 @@ export interface MachStream {
   read(buf: Uint8Array): number | Errno;
   /** Bytes written (may be short), EAGAIN when full (onStreamReady follows), EPIPE, or another errno. */
   write(buf: Uint8Array): number | Errno;
+  /** Window size when `kind` is 'tty', else zeros. onConsoleResize() tells of changes. */
+  size?(): { rows: number; cols: number; xpixel: number; ypixel: number };
 }
 
 /** Host file status, already in the guest's terms except for ids. */
@@ -270,6 +272,7 @@ export interface MachineHandlers {
   /** `lwp` stopped with `trap`. Registers are in lwp.frame. */
   onTrap(lwp: MachLwp, trap: Trap): void;
   onDiskDone(cookie: number, error: Errno | null): void;
+  /** Bytes of console input; none at all: the end of an input that is not a terminal. */
   onConsoleInput(data: Uint8Array): void;
   onConsoleResize(): void;
   /** Stream `index` (0, 1, 2) may be read (input) or written (output) again. */
@@ -302,7 +305,7 @@ export interface Machine {
   readPackageFile(name: 'base.tar'): Uint8Array | Errno;
   /**
    * Run until `stop`. The host machine returns to Node's event loop between rounds; the promise resolves with the code
-   * given to stop().
+   * given to stop(), and rejects with whatever a handler throws.
    */
   run(handlers: MachineHandlers): Promise<StopCode>;
   /** End run() after the current handler returns. Guest threads are stopped and killed. */

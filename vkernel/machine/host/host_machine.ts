@@ -8,7 +8,7 @@
 import { randomFillSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Errno, ENOENT, EOPNOTSUPP } from '../../sys/errno.js';
+import { type Errno, ENOENT } from '../../sys/errno.js';
 import { GuestRam } from '../ram.js';
 import {
   type HostDir,
@@ -23,16 +23,13 @@ import {
   Trap,
 } from '../machine.js';
 import { MachineCore, type MachineLog } from './core.js';
+import { hostErrno } from './errno.js';
+import { HostConsole, HostStream, nullConsole, PollSlot } from './host_console.js';
+import { openHostDir } from './host_dir.js';
+import { HostDisk, type HostDiskOptions } from './host_disk.js';
 import type { HostLwp } from './host_lwp.js';
 import { buildDir, native } from './native.js';
 import { VmPool, MAX_VMSPACES } from './vm_pool.js';
-
-export interface HostDiskOptions {
-  path: string;
-  serno: string;
-  /** Read and write; read-only; or writes kept in memory only. */
-  mode: 'rw' | 'ro' | 'cow';
-}
 
 export interface HostMachineOptions {
   memoryBytes: number;
@@ -57,14 +54,17 @@ const DEAF_NS = 1000 * MS;
 export class HostMachine implements Machine {
   readonly ncpus: number;
   readonly ram: GuestRam;
-  readonly disks: readonly MachDisk[] = [];
+  readonly disks: readonly MachDisk[];
   readonly console: MachConsole;
-  readonly streams: readonly MachStream[] | null = null;
+  readonly streams: readonly MachStream[] | null;
   readonly wallBaseNs: bigint;
+  private readonly tty: HostConsole | null;
+  private readonly doneBuf = new Float64Array(128);
   private readonly core: MachineCore;
   private readonly pool: VmPool;
   private handlers: MachineHandlers | null = null;
   private finish: ((code: StopCode) => void) | null = null;
+  private fail: ((e: unknown) => void) | null = null;
   private stopCode: StopCode | null = null;
   private listening = false;
   private queued = false;
@@ -90,8 +90,52 @@ export class HostMachine implements Machine {
     this.core.kick = () => this.queueTurn();
     this.pool = new VmPool(this.core, 2);
     this.pool.fill();
-    this.console = { isatty: false, write: () => undefined, size: () => ({ rows: 0, cols: 0, xpixel: 0, ypixel: 0 }) };
+    try {
+      this.disks = options.disks.map(
+        (d, i) => new HostDisk(host, `vkd${i}`, d, (cookie, error) => this.post((h) => h.onDiskDone(cookie, error))),
+      );
+      this.tty =
+        options.console === 'tty' ? new HostConsole(host, (data) => this.post((h) => h.onConsoleInput(data))) : null;
+    } catch (e) {
+      this.close();
+      throw e;
+    }
+    this.console = this.tty ?? nullConsole;
+    this.streams = options.streams ? [0, 1, 2].map((fd) => new HostStream(host, fd)) : null;
+    for (const [name, f] of this.signals) process.on(name, f);
+    process.on('exit', this.onExit);
     if (host.cpus > 1) host.pinThread();
+  }
+
+  private readonly onExit = (): void => this.close();
+  /** The host's signals, while the machine lives. */
+  private readonly signals = new Map<NodeJS.Signals, () => void>([
+    ['SIGTERM', () => this.post((h) => h.onShutdownRequest(15))],
+    ['SIGINT', () => this.post((h) => h.onShutdownRequest(2))],
+    ['SIGHUP', () => this.post((h) => h.onShutdownRequest(1))],
+    ['SIGWINCH', () => this.post((h) => h.onConsoleResize())],
+  ]);
+
+  /** What the addon's threads have rung for. */
+  private events(): void {
+    const { native: host } = this.core;
+    const ready = host.takePoll();
+    if (ready !== 0) {
+      if (ready & (1 << PollSlot.CONSOLE_IN)) this.tty?.input();
+      if (ready & (1 << PollSlot.CONSOLE_OUT)) this.tty?.drain();
+      for (let i = 0; i < 3; i++) if (ready & (1 << (PollSlot.STREAM + i))) this.post((h) => h.onStreamReady(i));
+    }
+    if (this.disks.length === 0) return;
+    const out = this.doneBuf;
+    for (;;) {
+      const n = host.takeDisk(out);
+      for (let i = 0; i < n; i++) {
+        const cookie = out[2 * i];
+        const error = out[2 * i + 1] === 0 ? null : hostErrno(out[2 * i + 1]);
+        this.post((h) => h.onDiskDone(cookie, error));
+      }
+      if (2 * n < out.length) return;
+    }
   }
 
   now(): number {
@@ -106,8 +150,8 @@ export class HostMachine implements Machine {
     return this.pool.take();
   }
 
-  openHostDir(_path: string, _write: boolean): HostDir | Errno {
-    return EOPNOTSUPP;
+  openHostDir(path: string, write: boolean): HostDir | Errno {
+    return openHostDir(path, write);
   }
 
   readPackageFile(name: 'base.tar'): Uint8Array | Errno {
@@ -121,8 +165,9 @@ export class HostMachine implements Machine {
   run(handlers: MachineHandlers): Promise<StopCode> {
     if (this.closed || this.handlers !== null) throw new Error('machine: run() is for once');
     this.handlers = handlers;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.finish = resolve;
+      this.fail = reject;
       this.queueTurn();
     });
   }
@@ -137,6 +182,9 @@ export class HostMachine implements Machine {
     if (this.closed) return;
     this.closed = true;
     if (this.timer !== null) clearTimeout(this.timer);
+    for (const [name, f] of this.signals) process.off(name, f);
+    process.off('exit', this.onExit);
+    this.tty?.close(200);
     this.pool.close();
     this.core.native.close();
   }
@@ -209,6 +257,17 @@ export class HostMachine implements Machine {
   private turn(): void {
     const h = this.handlers;
     if (h === null || this.core.inTurn || this.closed) return;
+    try {
+      this.rounds(h);
+    } catch (e) {
+      // Whatever a handler throws ends the run: guests are killed, the terminal is put back, run() rejects.
+      this.core.inTurn = false;
+      this.close();
+      this.fail?.(e);
+    }
+  }
+
+  private rounds(h: MachineHandlers): void {
     const { core } = this;
     if (this.listening) {
       core.native.unlisten();
@@ -224,11 +283,11 @@ export class HostMachine implements Machine {
     let seen = false;
     for (;;) {
       let progress = this.poll(h);
+      if (core.takeEvents()) this.events();
       while (this.inbox.length > 0) {
         progress = true;
         this.inbox.shift()!(h);
       }
-      if (core.takeEvents()) progress = true;
       const more = h.dispatch();
       if (core.wakes.length > 0 || core.parks.length > 0) core.settle();
       if (this.stopCode !== null) return this.end(this.stopCode);
@@ -250,6 +309,7 @@ export class HostMachine implements Machine {
         if (now - start > TURN_NS) return this.leave(0);
         continue;
       }
+      if (this.inbox.length > 0) continue;
       const running = core.runningLwps.length > 0;
       if (running && core.native.cpus > 1 && now - quietSince < SPIN_NS) {
         this.spin(Math.min(due, quietSince + SPIN_NS));

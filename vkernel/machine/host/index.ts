@@ -1,7 +1,8 @@
 /** The host machine's door: createHostMachine(). */
 import { HostMachine, type HostMachineOptions } from './host_machine.js';
 
-export { HostMachine, type HostDiskOptions, type HostMachineOptions } from './host_machine.js';
+export { HostMachine, type HostMachineOptions } from './host_machine.js';
+export type { HostDiskOptions } from './host_disk.js';
 export type { MachineLog } from './core.js';
 
 /**

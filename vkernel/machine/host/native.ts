@@ -29,12 +29,45 @@ export interface NativeHost {
   listen(): void;
   unlisten(): void;
   discard(block: number): number;
+  addDisk(fd: number, sizeBytes: number, cow: boolean): number;
+  submitDisk(disk: number, op: number, off: number, pa: number, lenBytes: number, cookie: number): number;
+  takeDisk(out: Float64Array): number;
+  armPoll(slot: number, fd: number, write: boolean): void;
+  takePoll(): number;
   pinThread(): number;
   close(): void;
 }
 
 export interface NativeModule {
   Host: new (ramBytes: number, maxVm: number, stubPath: string, onDoorbell: () => void) => NativeHost;
+  // Results below are -errno of the host when negative. `out` is a Float64Array(14): see files.cc.
+  openRoot(path: string): number;
+  fstat(fd: number, out: Float64Array): number;
+  lstatAt(dir: number, name: string, out: Float64Array): number;
+  openDirAt(dir: number, name: string): number;
+  openFileAt(dir: number, name: string, flags: number, mode: number): number;
+  pread(fd: number, buf: Uint8Array, off: number): number;
+  pwrite(fd: number, buf: Uint8Array, off: number): number;
+  ftruncate(fd: number, size: number): number;
+  fsync(fd: number): number;
+  closeFd(fd: number): number;
+  list(dir: number): (string | number)[] | number;
+  readlinkAt(dir: number, name: string): string | number;
+  mkdirAt(dir: number, name: string, mode: number): number;
+  symlinkAt(dir: number, name: string, target: string): number;
+  linkAt(dir: number, name: string, toDir: number, toName: string): number;
+  renameAt(dir: number, name: string, toDir: number, toName: string): number;
+  unlinkAt(dir: number, name: string, isDir: number): number;
+  chmodAt(dir: number, name: string, mode: number): number;
+  utimesAt(dir: number, name: string, asec: number, ansec: number, msec: number, mnsec: number): number;
+  tryRead(fd: number, buf: Uint8Array): number;
+  tryWrite(fd: number, buf: Uint8Array): number;
+  fdKind(fd: number): number;
+  winsize(fd: number): number[] | number;
+  rawMode(fd: number, stubPath: string): number;
+  cookedMode(): void;
+  openDisk(path: string, write: boolean): number;
+  diskSize(fd: number): number;
 }
 
 /** Folder of the package: the one that holds package.json, above dist/ or the sources. */
