@@ -10,7 +10,7 @@ import { prfInit } from '../../../vkernel/kern/subr_prf.js';
 import { genericSyscalls } from '../../../vkernel/kern/sys_generic.js';
 import { vfsSyscalls } from '../../../vkernel/kern/vfs_init.js';
 import { vfsBoot, mountRoot } from '../../../vkernel/kern/vfs_init.js';
-import { calloutInit, calloutNextNs } from '../../../vkernel/kern/kern_timeout.js';
+import { calloutInit, calloutNextNs, softclock } from '../../../vkernel/kern/kern_timeout.js';
 import { createSimMachine, type SimMachine, type SimOptions } from '../../../vkernel/machine/sim/sim_machine.js';
 import type { Blocking } from '../../../vkernel/sys/blocking.js';
 import { Errno, NOTNOW } from '../../../vkernel/sys/errno.js';
@@ -55,6 +55,7 @@ export class Kit {
       onShutdownRequest: () => undefined,
       dispatch: () => {
         this.enter();
+        softclock();
         return lwktDispatch(1e9);
       },
       nextTimerNs: () => calloutNextNs(),
@@ -89,7 +90,8 @@ export class Kit {
   }
 
   settle(): void {
-    this.machine.runUntilIdle(0);
+    // Disks need time; otherwise none passes.
+    this.machine.runUntilIdle(this.machine.disks.length > 0 ? 10e6 : 0);
   }
 
   proc(uid = 0, gid = 0, groups: number[] = []): User {

@@ -78,6 +78,8 @@ export class HostFile {
   attrUntilNs = 0;
   /** Its last name is gone; only an open handle leads to it. */
   unlinked = false;
+  /** Other names it was found by (hard links), latest last. */
+  otherNames: { parent: HostFile; name: string }[] = [];
   /** Entries of a directory as listed last, by cookie. */
   cookies: Map<string, HostEntry> | null = null;
   nextCookie = 2;
@@ -163,6 +165,30 @@ export function fileHandle(f: HostFile, write: boolean): HostNode | Errno {
   return h;
 }
 
+/** Names of a file that are remembered beside the latest. */
+const MAX_NAMES = 8;
+
+/** It was found as `name` in `parent`. */
+export function foundAs(f: HostFile, parent: HostFile, name: string): void {
+  if (f.parent === null || (f.parent === parent && f.name === name)) return;
+  lostName(f, parent, name);
+  f.otherNames.push({ parent: f.parent, name: f.name });
+  if (f.otherNames.length > MAX_NAMES) f.otherNames.shift();
+  f.parent = parent;
+  f.name = name;
+}
+
+/** It is no longer `name` in `parent`. @returns false when no name is left that we know of */
+export function lostName(f: HostFile, parent: HostFile, name: string): boolean {
+  f.otherNames = f.otherNames.filter((o) => o.parent !== parent || o.name !== name);
+  if (f.parent !== parent || f.name !== name) return true;
+  const o = f.otherNames.pop();
+  if (o === undefined) return false;
+  f.parent = o.parent;
+  f.name = o.name;
+  return true;
+}
+
 const secOf = (ns: bigint): number => Number(ns / 1_000_000_000n);
 const nsecOf = (ns: bigint): number => Number(ns % 1_000_000_000n);
 
@@ -212,7 +238,11 @@ export function refresh(f: HostFile, ours = false): Errno | null {
     const up = dirHandle(f.parent);
     if (up instanceof Errno) return up;
     st = up.lstat(f.name);
-    if (!(st instanceof Errno) && keyOf(st) !== f.key) return ESTALE;
+    if (st instanceof Errno || keyOf(st) !== f.key) {
+      // Renamed or replaced on the host. It may have another name.
+      if (f.otherNames.length > 0 && lostName(f, f.parent, f.name)) return refresh(f, ours);
+      return ESTALE;
+    }
   }
   if (st instanceof Errno) return st;
   applyStat(f, st, ours);
@@ -225,10 +255,7 @@ export function getFile(hm: HostMount, parent: HostFile | null, name: string, st
   let f = hm.files.get(key);
   // An inode number that came back as another kind of file, or after its last name went, is another file.
   if (f !== undefined && f.vp.type === modeToVtype(st.mode) && !f.unlinked) {
-    if (f.parent !== null && parent !== null) {
-      f.parent = parent;
-      f.name = name;
-    }
+    if (parent !== null) foundAs(f, parent, name);
   } else {
     f = new HostFile(hm, key, parent, name);
     const va = new Vattr();

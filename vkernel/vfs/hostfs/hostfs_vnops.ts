@@ -32,10 +32,12 @@ import {
   fileOf,
   flush,
   forget,
+  foundAs,
   getFile,
   type HostEntry,
   type HostFile,
   hostObject,
+  lostName,
   refresh,
 } from './hostfs.js';
 
@@ -224,14 +226,17 @@ function readlink(vp: Vnode): string | Errno {
 }
 
 /**
- * A name of a file is about to go. If it is the last one and the file is open, keep a handle: its data could not be
- * reached any other way.
+ * A name of a file is about to go. If it may be the last one we know and the file is open, get a handle: its data could
+ * not be reached any other way.
  */
 function beforeUnlink(f: HostFile): void {
-  if (f.vp.type === VType.VDIR || f.vp.va.nlink > 1) return;
   // The caller's own use does not count.
-  if (f.vp.type === VType.VREG && f.vp.usecount > 1) fileHandle(f, f.vp.writecount > 0);
-  f.unlinked = true;
+  if (f.vp.type === VType.VREG && f.vp.usecount > 1 && f.otherNames.length === 0) fileHandle(f, f.vp.writecount > 0);
+}
+
+/** The name is gone. */
+function afterUnlink(f: HostFile, dir: HostFile, name: string): void {
+  if (!lostName(f, dir, name)) f.unlinked = true;
 }
 
 export const hostfsVops = vopTable({
@@ -262,6 +267,7 @@ export const hostfsVops = vopTable({
     const to = dirHandle(fileOf(dvp));
     if (to instanceof Errno) return to;
     const e = from.link(f.name, to, name);
+    if (e === null) foundAs(f, fileOf(dvp), name);
     changed(f, fileOf(dvp));
     return e;
   },
@@ -271,7 +277,7 @@ export const hostfsVops = vopTable({
     const f = fileOf(vp);
     beforeUnlink(f);
     const e = d.unlink(name);
-    if (e !== null) f.unlinked = false;
+    if (e === null) afterUnlink(f, fileOf(dvp), name);
     changed(f, fileOf(dvp));
     return e;
   },
@@ -293,13 +299,11 @@ export const hostfsVops = vopTable({
     const old = tvp === null ? null : fileOf(tvp);
     if (old !== null) beforeUnlink(old);
     const e = from.rename(fname, to, tname);
-    if (e !== null) {
-      if (old !== null) old.unlinked = false;
-      return e;
-    }
+    if (e !== null) return e;
+    if (old !== null) afterUnlink(old, fileOf(tdvp), tname);
     const f = fileOf(fvp);
-    f.parent = fileOf(tdvp);
-    f.name = tname;
+    foundAs(f, fileOf(tdvp), tname);
+    lostName(f, fileOf(fdvp), fname);
     changed(f, old, fileOf(fdvp), fileOf(tdvp));
     return null;
   },

@@ -95,6 +95,8 @@ export class TmpMount {
   /** Pages it may use; memory may be gone before that. */
   pagesMax: number;
   maxFileSize = 2 ** 43;
+  /** Pages taken by writes since `used` was last counted exactly, plus that; never less than the truth. */
+  usedBound = 0;
   readonly all = new Set<TmpNode>();
   constructor(readonly mp: Mount) {
     this.pagesMax = Math.floor(gd.machine.ram.npages * 0.75);
@@ -248,6 +250,15 @@ export const tmpfsVfsOps: VfsOps = {
     };
   },
 };
+
+/** Is there room for `n` more pages? */
+export function tmpRoom(tm: TmpMount, n: number): boolean {
+  if (tm.usedBound + n <= tm.pagesMax) return true;
+  let used = 0;
+  for (const node of tm.all) used += tmpPages(node);
+  tm.usedBound = used;
+  return used + n <= tm.pagesMax;
+}
 
 /** Pages a node takes: what is resident, or in the archive. */
 export function tmpPages(n: TmpNode): number {

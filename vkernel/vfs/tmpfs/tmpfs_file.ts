@@ -10,7 +10,7 @@
 import { PAGE_SIZE } from '../../machine/ram.js';
 import type { Ucred } from '../../kern/proc.js';
 import type { Blocking } from '../../sys/blocking.js';
-import { EFBIG, EISDIR, ENOMEM, ENXIO, EOPNOTSUPP, Errno, NOTNOW } from '../../sys/errno.js';
+import { EFBIG, EISDIR, ENOMEM, ENOSPC, ENXIO, EOPNOTSUPP, Errno, NOTNOW } from '../../sys/errno.js';
 import { gd } from '../../sys/globaldata.js';
 import type { Uio } from '../../vm/uio.js';
 import { type VmObject, vmObjectAlloc, vmObjectTerminate } from '../../vm/vm_object.js';
@@ -27,7 +27,7 @@ import {
 } from '../vnode_pager.js';
 import { S_ISGID, S_ISUID, vfsTimestamp, type Vnode, VType } from '../vnode.js';
 import { IO_APPEND } from '../vop.js';
-import type { TmpMount, TmpNode } from './tmpfs.js';
+import { type TmpMount, type TmpNode, tmpRoom } from './tmpfs.js';
 
 /** Pages brought in from the archive at a time. */
 const READ_AHEAD = 16;
@@ -131,6 +131,15 @@ export function* tmpRead(vp: Vnode, uio: Uio): Blocking<Errno | null> {
   return e;
 }
 
+/** How many pages of [from, to) the file does not have yet. */
+function missingPages(node: TmpNode, from: number, to: number): number {
+  const id = tmpObject(node).id;
+  const pages = gd.vm.pages;
+  let n = 0;
+  for (let p = from; p < to; p++) if (pages.lookup(id, p) < 0) n++;
+  return n;
+}
+
 /** Checks and gap of a write; answers the errno that ends it, or null. */
 function writeStart(node: TmpNode, uio: Uio, ioflag: number): Errno | null {
   const vp = node.vp;
@@ -138,6 +147,9 @@ function writeStart(node: TmpNode, uio: Uio, ioflag: number): Errno | null {
   if ((ioflag & IO_APPEND) !== 0) uio.offset = vp.va.size;
   const tm: TmpMount = node.tm;
   if (uio.offset + uio.resid > tm.maxFileSize) return EFBIG;
+  if (uio.resid === 0) return null;
+  const first = Math.floor(uio.offset / PAGE_SIZE);
+  if (!tmpRoom(tm, missingPages(node, first, Math.ceil((uio.offset + uio.resid) / PAGE_SIZE)))) return ENOSPC;
   if (uio.offset > vp.va.size) vnZeroTail(tmpObject(node), vp.va.size);
   return null;
 }
@@ -159,7 +171,10 @@ export function tmpTryWrite(vp: Vnode, uio: Uio, ioflag: number, cred: Ucred): E
   const size = vp.va.size;
   let e = writeStart(node, uio, ioflag);
   if (e !== null || uio.resid === 0) return e;
-  e = vnTryWrite(vp, tmpObject(node), uio);
+  const o = tmpObject(node);
+  const resident = o.resident;
+  e = vnTryWrite(vp, o, uio);
+  node.tm.usedBound += Math.max(0, o.resident - resident);
   if (e !== null) unwind(node, size);
   if (e !== NOTNOW) written(vp, cred);
   return e;
@@ -170,7 +185,10 @@ export function* tmpWrite(vp: Vnode, uio: Uio, ioflag: number, cred: Ucred): Blo
   const size = vp.va.size;
   let e = writeStart(node, uio, ioflag);
   if (e !== null || uio.resid === 0) return e;
-  e = yield* vnWriteB(vp, tmpObject(node), uio);
+  const o = tmpObject(node);
+  const resident = o.resident;
+  e = yield* vnWriteB(vp, o, uio);
+  node.tm.usedBound += Math.max(0, o.resident - resident);
   if (e !== null) unwind(node, size);
   written(vp, cred);
   return e;
