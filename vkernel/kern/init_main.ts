@@ -50,6 +50,7 @@ import { setTempMask } from './sys_sig.js';
 import { streamFile, streamReady } from './sys_stream.js';
 import { onTrap } from './trap.js';
 import { uschedInit, uschedNew } from './usched.js';
+import { consInit, consoleFile, consoleInput, consoleResize } from './tty_cons.js';
 import { mountAt, mountRoot, vfsBoot } from './vfs_init.js';
 import { kernChdir } from './vfs_mount_syscalls.js';
 
@@ -105,10 +106,11 @@ export class Kernel implements MachineHandlers {
   }
   onConsoleInput(data: Uint8Array): void {
     setGlobalData(this.data);
-    void data;
+    consoleInput(data);
   }
   onConsoleResize(): void {
     setGlobalData(this.data);
+    consoleResize();
   }
   onStreamReady(index: number): void {
     setGlobalData(this.data);
@@ -170,6 +172,7 @@ function initRooms(o: BootOptions): void {
   mibInit();
   vmInit();
   vfsBoot();
+  consInit();
   const mb = (m.ram.npages * 4096) / 2 ** 20;
   procInit(Math.min(6000, Math.max(64, Math.floor(mb * MAXPROC_PER_MB))));
   sigInit();
@@ -304,7 +307,7 @@ function* startRun(m: Machine, run: RunOptions): Blocking<void> {
 function* openStreams(p: Proc): Blocking<void> {
   for (let i = 0; i < 3; i++) {
     const kind = gd.machine.streams?.[i]?.kind ?? 'closed';
-    const fp = kind === 'tty' ? null : streamFile(i, p.cred);
+    const fp = kind === 'tty' ? yield* consoleFile(p, true) : streamFile(i, p.cred);
     if (fp !== null) fdalloc(p, fp, 0, i);
   }
 }

@@ -247,10 +247,6 @@ describe('kqueue', () => {
     const ts = s.u.put(new Uint8Array(new BigInt64Array([1n, 500n]).buffer));
     const timed = s.u.begin('kevent', s.kq, 0, 0, at, 10, ts);
     expect(timed.done).to.equal(false);
-    s.kit.machine.attach({
-      dispatch: () => (s.kit.settle(), false),
-      nextTimerNs: () => gd.callouts.heap.top()?.timeNs ?? Infinity,
-    } as never);
     s.kit.machine.advance(1e9);
     expect(timed.done).to.equal(false);
     s.kit.machine.advance(500);
@@ -287,10 +283,6 @@ describe('kqueue', () => {
   });
 
   it('counts timer expirations', () => {
-    s.kit.machine.attach({
-      dispatch: () => (s.kit.settle(), false),
-      nextTimerNs: () => gd.callouts.heap.top()?.timeNs ?? Infinity,
-    } as never);
     s.change(ev(7, EVFILT_TIMER, EV_ADD, 0, 10), ev(8, EVFILT_TIMER, EV_ADD | EV_ONESHOT, 0, 15));
     expect(s.brief()).to.equal('');
     s.kit.machine.advance(10e6);
@@ -428,10 +420,6 @@ describe('poll and select', () => {
     s.kit.settle();
     expect([p.value, revents(at, 1)[0]]).to.deep.equal([1, POLLIN]);
     s.read(s.r);
-    s.kit.machine.attach({
-      dispatch: () => (s.kit.settle(), false),
-      nextTimerNs: () => gd.callouts.heap.top()?.timeNs ?? Infinity,
-    } as never);
     const t = s.u.begin('poll', at, 1, 20);
     s.kit.machine.advance(20e6);
     expect([t.value, revents(at, 1)[0]]).to.deep.equal([0, 0]);

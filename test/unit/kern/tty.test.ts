@@ -163,11 +163,6 @@ describe('console terminal', () => {
     t.cc[VMIN] = min;
     t.cc[VTIME] = time;
   };
-  const clock = (): void =>
-    kit.machine.attach({
-      dispatch: () => (kit.settle(), false),
-      nextTimerNs: () => gd.callouts.heap.top()?.timeNs ?? Infinity,
-    } as never);
 
   describe('canonical input', () => {
     it('gives whole lines, with echo and CR as NL', () => {
@@ -294,7 +289,6 @@ describe('console terminal', () => {
 
     it('waits for VTIME with VMIN 0', () => {
       raw(0, 5);
-      clock();
       const r = leader.call('read', leader.fd, leader.u.alloc(10), 10);
       kit.machine.advance(499e6);
       expect(r.done).to.equal(false);
@@ -304,7 +298,6 @@ describe('console terminal', () => {
 
     it('ends VTIME after the last character, which starts with the first', () => {
       raw(10, 2);
-      clock();
       const r = leader.call('read', leader.fd, leader.u.alloc(10), 10);
       kit.machine.advance(10e9);
       expect(r.done).to.equal(false);
@@ -434,13 +427,9 @@ describe('console terminal', () => {
 
     it('tells the foreground of a new size', () => {
       leader.p.sigacts.handler[SIGWINCH] = 0x1000;
-      kit.machine.attach({
-        onConsoleResize: consoleResize,
-        dispatch: () => false,
-        nextTimerNs: () => Infinity,
-      } as never);
       kit.machine.console.resize(50, 132);
-      kit.machine.runUntilIdle();
+      kit.settle();
+      consoleResize();
       expect(leader.pending(SIGWINCH)).to.equal(true);
       const w = leader.ioctl(TIOCGWINSZ, new Uint8Array(8)) as Uint8Array;
       expect([...new Uint16Array(w.slice().buffer)]).to.deep.equal([50, 132, 0, 0]);
