@@ -17,6 +17,7 @@ import type { Guest, GuestCode, Script, SysResult } from '../../vkernel/machine/
 import { createSimMachine, type SimMachine, type SimOptions } from '../../vkernel/machine/sim/sim_machine.js';
 import { SimProgram } from '../../vkernel/machine/sim/sim_program.js';
 import type { StopCode } from '../../vkernel/machine/machine.js';
+import { vmCheck } from '../../vkernel/vm/vm_check.js';
 import { makeTar, type TarFile } from './tar.js';
 
 export interface SimRun {
@@ -144,11 +145,13 @@ export class SimKernel {
 
 export const bootSim = (o: SimBoot): SimKernel => new SimKernel(o);
 
-/** Boot, run process 1's script to its end, and see that the machine halted. */
+/** Boot, run process 1's script to its end, and see that the machine halted and the VM is sound. */
 export function inInit(init: Script, o: SimBoot = {}): SimKernel {
   const k = bootSim({ ...o, init });
   const code = k.run();
   if (code.kind !== 'halt') throw new Error(`ended with ${JSON.stringify(code)}:\n${k.messages()}`);
+  const bad = vmCheck();
+  if (bad.length > 0) throw new Error(`seed ${k.sim.options.seed}: the VM is not sound: ${bad.slice(0, 5).join('; ')}`);
   return k;
 }
 

@@ -188,7 +188,6 @@ function initRooms(o: BootOptions): void {
   gd.hasExeced = new WeakSet();
   gd.sigcodeObject = null;
   gd.straceOut = o.strace;
-  gd.initDied = null;
   gd.shutdown = (how) => shutdown(how);
   const perUid = new Map<number, number>();
   gd.uidProcs = (uid, delta) => {

@@ -102,10 +102,11 @@ export function* exit1(lwp: Lwp, status: number): Blocking<void> {
     wakeup(p.vforkq);
   }
   leaveSession(p);
+  const jobs = jobGroups(p);
   reparentChildren(p);
-  orphanCheck(p);
   p.xstat = status;
   p.state = ProcState.ZOMB;
+  orphanCheck(jobs);
   gd.exitHook?.(p);
   const pp = p.parent ?? panic('exit1: no parent');
   p.ru.add(p.cru);
@@ -144,11 +145,20 @@ function reparentChildren(p: Proc): void {
   if (init !== null) wakeup(init.waitq);
 }
 
-/** Groups that this exit orphans get SIGHUP and SIGCONT when a member is stopped (POSIX). */
-function orphanCheck(p: Proc): void {
-  const seen = new Set<Pgrp>([p.pgrp]);
-  for (const c of gd.initproc?.children ?? []) if (c.pgrp.session === p.pgrp.session) seen.add(c.pgrp);
-  for (const pg of seen) {
+/** Groups that `p` keeps from being orphaned, as a member or as the parent of one (POSIX). */
+function jobGroups(p: Proc): Set<Pgrp> {
+  const out = new Set<Pgrp>();
+  const s = p.pgrp.session;
+  const pp = p.parent;
+  if (pp !== null && pp.pgrp !== p.pgrp && pp.pgrp.session === s) out.add(p.pgrp);
+  for (const c of p.children)
+    if (c.state !== ProcState.ZOMB && c.pgrp !== p.pgrp && c.pgrp.session === s) out.add(c.pgrp);
+  return out;
+}
+
+/** Groups of `groups` that are orphaned now get SIGHUP and SIGCONT when a member is stopped. */
+function orphanCheck(groups: Set<Pgrp>): void {
+  for (const pg of groups) {
     if (!pgrpOrphaned(pg)) continue;
     let stopped = false;
     for (const m of pg.members) if (m.state === ProcState.STOP) stopped = true;
@@ -335,8 +345,6 @@ declare module '../sys/globaldata.js' {
     rssKb: ((p: Proc) => number) | null;
     /** Count processes of a real uid; returns the new count. */
     uidProcs: ((ruid: number, delta: number) => number) | null;
-    /** A fatal fault in pid 1. */
-    initDied: ((sig: number) => void) | null;
   }
 }
 

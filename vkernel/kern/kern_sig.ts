@@ -31,6 +31,17 @@ import { exit1 } from './kern_exit.js';
 import { WaitQ, lwktInterrupt, tsleep, wakeup } from './lwkt_thread.js';
 import { type Lwp, type Pgrp, type Proc, P_CONTWAIT, P_PPWAIT, P_STOPWAIT, ProcState, pgrpOrphaned } from './proc.js';
 import { kprintf } from './subr_prf.js';
+import { uschedRelease } from './usched.js';
+
+const STOP_SIGNALS = [17, 18, 21, 22];
+
+/** Stop signals that are not to be acted on: stopping a vfork child would block its parent for good. */
+function heldStops(p: Proc): number {
+  let bits = 0;
+  if ((p.flags & P_PPWAIT) !== 0)
+    for (const s of STOP_SIGNALS) if (p.sigacts.handler[s] === SIG_DFL) bits |= 1 << (s - 1);
+  return bits;
+}
 
 /** Lowest signal of `p` and `lwp` that is pending and not masked; 0 when there is none. */
 function cursig(lwp: Lwp): number {
@@ -38,10 +49,29 @@ function cursig(lwp: Lwp): number {
   const ll = lwp.siglist;
   const mask = lwp.sigmask;
   for (let w = 0; w < 4; w++) {
-    const bits = (pl[w] | ll[w]) & ~mask[w];
+    let bits = (pl[w] | ll[w]) & ~mask[w];
+    if (bits !== 0 && w === 0) bits &= ~heldStops(lwp.proc);
     if (bits !== 0) return w * 32 + 32 - Math.clz32(bits & -bits);
   }
   return 0;
+}
+
+/** Remove pending `sig`, from the thread's set if it is there, else from the process's. */
+function take(lwp: Lwp, sig: number): void {
+  lwp.tookOwn = sigismember(lwp.siglist, sig);
+  sigdelset(lwp.tookOwn ? lwp.siglist : lwp.proc.siglist, sig);
+}
+
+/**
+ * Carry out the default action of `sig`, just taken, if that is to stop the process; the thread that runs this stops at
+ * its next return to user mode. @returns false when the action is another one.
+ */
+function stopAction(p: Proc, sig: number): boolean {
+  if (p.sigacts.handler[sig] !== SIG_DFL) return false;
+  const d = sigDefault(sig);
+  if (d !== SigDefault.STOP && d !== SigDefault.TTYSTOP) return false;
+  if (d !== SigDefault.TTYSTOP || !pgrpOrphaned(p.pgrp)) procStop(p, sig);
+  return true;
 }
 
 /** Is `sig` dropped without effect in `p` (ignored, or ignored by default; pid 1 ignores defaults)? */
@@ -65,13 +95,12 @@ export function lwpNotify(lwp: Lwp): void {
 }
 
 /**
- * tsleep's question with PCATCH: is there something to stop sleeping for? EINTR or ERESTART, or null. A pending stop
- * counts as ERESTART; exit of the process as EINTR.
+ * tsleep's question with PCATCH: is there something to stop sleeping for? EINTR or ERESTART, or null. Exit of the process
+ * counts as EINTR. A stop does not end a sleep: it is carried out here, and the thread sleeps on.
  */
 export function lwpSigCheck(lwp: Lwp): Errno | null {
   const p = lwp.proc;
   if (p.singleThreader !== null && p.singleThreader !== lwp) return EINTR;
-  if (p.state === ProcState.STOP) return ERESTART;
   for (;;) {
     const sig = cursig(lwp);
     if (sig === 0) return null;
@@ -80,18 +109,27 @@ export function lwpSigCheck(lwp: Lwp): Errno | null {
       sigdelset(lwp.siglist, sig);
       continue;
     }
+    if (p.sigacts.handler[sig] === SIG_DFL && sigDefault(sig) >= SigDefault.STOP) {
+      take(lwp, sig);
+      stopAction(p, sig);
+      continue;
+    }
     const caught = p.sigacts.handler[sig] > SIG_IGN;
     return caught && (p.sigacts.flags[sig] & SA_RESTART) === 0 ? EINTR : ERESTART;
   }
 }
 
-/** Would `sig` be delivered to some thread of `p` now? Chooses the one to poke. */
+/** The thread of `p` to poke for `sig`: one that runs, else a runnable one, else an interruptible sleeper, else any. */
 function chooseLwp(p: Proc, sig: number): Lwp | null {
   let pick: Lwp | null = null;
+  let best = 0;
   for (const l of p.lwps.values()) {
     if (sigismember(l.sigmask, sig)) continue;
     if (l.mach.running) return l;
-    pick ??= l;
+    const rank = l.us.vcpu >= 0 || l.us.heapIdx >= 0 ? 3 : l.td.catching ? 2 : 1;
+    if (rank <= best) continue;
+    best = rank;
+    pick = l;
   }
   return pick;
 }
@@ -110,8 +148,6 @@ export function pgsignal(pg: Pgrp | null, sig: number): void {
   if (pg === null) return;
   for (const p of [...pg.members]) psignal(p, sig);
 }
-
-const STOP_SIGNALS = [17, 18, 21, 22];
 
 function post(p: Proc, only: Lwp | null, sig: number): void {
   if (p.state === ProcState.ZOMB || sig <= 0 || sig >= NSIG) return;
@@ -186,29 +222,15 @@ export function procStop(p: Proc, sig: number): void {
 export function* issignal(lwp: Lwp): Blocking<number> {
   const p = lwp.proc;
   for (;;) {
-    while (p.state === ProcState.STOP && p.singleThreader === null) yield* tsleep(p.stopq, 'stop');
+    while (p.state === ProcState.STOP && p.singleThreader === null) {
+      uschedRelease(lwp);
+      yield* tsleep(p.stopq, 'stop');
+    }
     if (p.singleThreader !== null && p.singleThreader !== lwp) return 0;
     const sig = cursig(lwp);
     if (sig === 0) return 0;
-    const take = (): void => {
-      if (sigismember(lwp.siglist, sig)) sigdelset(lwp.siglist, sig);
-      else sigdelset(p.siglist, sig);
-    };
-    if (ignored(p, sig)) {
-      take();
-      continue;
-    }
-    if (p.sigacts.handler[sig] === SIG_DFL) {
-      const d = sigDefault(sig);
-      if (d === SigDefault.STOP || d === SigDefault.TTYSTOP) {
-        take();
-        if (d === SigDefault.TTYSTOP && pgrpOrphaned(p.pgrp)) continue;
-        if (p.parent !== null && (p.flags & P_PPWAIT) !== 0) continue;
-        procStop(p, sig);
-        continue;
-      }
-    }
-    take();
+    take(lwp, sig);
+    if (ignored(p, sig) || stopAction(p, sig)) continue;
     return sig;
   }
 }

@@ -250,6 +250,8 @@ export class Lwp {
   trapSig = 0;
   /** Name given by lwp_setname. */
   title = '';
+  /** The signal taken last was pending on this thread, not on the process. */
+  tookOwn = false;
   /** Gone: its LWKT thread must end. */
   exited = false;
 
@@ -268,6 +270,8 @@ export class Lwp {
       gd.lastOnVcpu[cpu] = this;
       this.proc.lastCpu = cpu;
     }
+    // A signal or an exit that came while it waited for the CPU: no guest code before that has been looked at.
+    if (this.ast && this.resumeHow === Resume.RUN) this.resumeHow = Resume.RETRAP;
     this.mach.resume(this.resumeHow);
     this.resumeHow = Resume.RUN;
   }

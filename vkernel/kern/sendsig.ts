@@ -7,8 +7,18 @@
 import { Reg } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
 import { EFAULT, EINVAL, EJUSTRETURN, type Errno } from '../sys/errno.js';
-import { SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_SIGINFO, SIG_DFL, sigaddset, sigstrip } from '../sys/signal.js';
+import {
+  SA_NODEFER,
+  SA_ONSTACK,
+  SA_RESETHAND,
+  SA_SIGINFO,
+  SIGBUS,
+  SIG_DFL,
+  sigaddset,
+  sigstrip,
+} from '../sys/signal.js';
 import { copyinB, copyoutB } from '../vm/vm_user.js';
+import { lwpSignal } from './kern_sig.js';
 import type { Lwp } from './proc.js';
 
 /** struct sigframe, 1600 bytes. */
@@ -131,7 +141,10 @@ export function* sysSigreturn(lwp: Lwp, a: Float64Array): Blocking<number | Errn
   const f = lwp.mach.frame;
   const rflags = v.getUint32(regs + Reg.RFLAGS * 8, true);
   if (((rflags ^ f[Reg.RFLAGS * 2]) & ~PSL_USERCHANGE) !== 0) return EINVAL;
-  if ((v.getUint32(regs + Reg.CS * 8, true) & 3) !== 3) return EINVAL;
+  if ((v.getUint32(regs + Reg.CS * 8, true) & 3) !== 3) {
+    lwpSignal(lwp, SIGBUS);
+    return EINVAL;
+  }
   for (let r = 0; r < Reg.COUNT; r++) {
     if (r === Reg.CS || r === Reg.SS || r === Reg.RFLAGS) continue;
     f[r * 2] = v.getUint32(regs + r * 8, true);

@@ -30,6 +30,7 @@ import { vmFault, vmFaultTry } from '../vm/vm_fault.js';
 import { vmPatchSite } from '../vm/vm_patch.js';
 import { copyin, copyinB } from '../vm/vm_user.js';
 import { lwpExit } from './kern_exit.js';
+import { panic } from './kern_shutdown.js';
 import { issignal, lwpSignal, sigexit } from './kern_sig.js';
 import { tsleep, wakeup } from './lwkt_thread.js';
 import { type Lwp, LwpWork } from './proc.js';
@@ -257,7 +258,7 @@ export function* lwpMain(lwp: Lwp): Blocking<void> {
     } else if (work === LwpWork.FAULT) {
       uschedRelease(lwp);
       yield* slowFault(lwp);
-    } else if (work === LwpWork.EXCEPTION) exception(lwp);
+    } else if (work === LwpWork.EXCEPTION) yield* exception(lwp);
     if (lwp.exited || !(yield* userret(lwp))) return;
   }
 }
@@ -310,51 +311,56 @@ function* slowFault(lwp: Lwp): Blocking<void> {
     lwp.proc.ru.majflt++;
     return;
   }
-  trapsignal(lwp, SIGSEGV, e === EACCES ? 2 : 1, va);
+  yield* trapsignal(lwp, SIGSEGV, e === EACCES ? 2 : 1, va);
 }
 
 /** Exceptions other than page faults, by DragonFly trap number: signal and si_code (dragonfly-abi.md 6.1). */
-function exception(lwp: Lwp): void {
+function* exception(lwp: Lwp): Blocking<void> {
   const f = lwp.mach.frame;
   const rip = getReg(lwp, Reg.RIP);
   switch (f[Reg.TRAPNO * 2]) {
     case TrapNo.PRIVINFLT:
-      return trapsignal(lwp, SIGILL, 5, rip);
+      return yield* trapsignal(lwp, SIGILL, 5, rip);
     case TrapNo.BPTFLT:
-      return trapsignal(lwp, SIGTRAP, 1, rip);
+      return yield* trapsignal(lwp, SIGTRAP, 1, rip);
     case TrapNo.TRCTRAP:
-      return trapsignal(lwp, SIGTRAP, 2, rip);
+      return yield* trapsignal(lwp, SIGTRAP, 2, rip);
     case TrapNo.PROTFLT:
-      return trapsignal(lwp, SIGBUS, 3, getReg(lwp, Reg.ADDR));
+      return yield* trapsignal(lwp, SIGBUS, 3, getReg(lwp, Reg.ADDR));
     case TrapNo.ALIGNFLT:
     case TrapNo.STKFLT:
-      return trapsignal(lwp, SIGBUS, 2, getReg(lwp, Reg.ADDR));
+      return yield* trapsignal(lwp, SIGBUS, 2, getReg(lwp, Reg.ADDR));
     case TrapNo.DIVIDE:
-      return trapsignal(lwp, SIGFPE, 2, rip);
+      return yield* trapsignal(lwp, SIGFPE, 2, rip);
     case TrapNo.OFLOW:
-      return trapsignal(lwp, SIGFPE, 1, rip);
+      return yield* trapsignal(lwp, SIGFPE, 1, rip);
     case TrapNo.BOUND:
-      return trapsignal(lwp, SIGFPE, 8, rip);
+      return yield* trapsignal(lwp, SIGFPE, 8, rip);
     case TrapNo.ARITHTRAP:
     case TrapNo.XMMFLT:
-      return trapsignal(lwp, SIGFPE, 0, rip);
+      return yield* trapsignal(lwp, SIGFPE, 0, rip);
     default:
       return;
   }
 }
 
-/** Raise a synchronous signal; a masked or ignored one takes its default action (termination). */
-function trapsignal(lwp: Lwp, sig: number, code: number, addr: number): void {
-  const sa = lwp.proc.sigacts;
+/**
+ * Deliver a synchronous signal at once, before any that is pending. Masked, ignored or without a handler it ends the process
+ * (lwp.exited).
+ */
+function* trapsignal(lwp: Lwp, sig: number, code: number, addr: number): Blocking<void> {
+  const p = lwp.proc;
+  p.ru.nsignals++;
   lwp.trapSig = sig;
   lwp.trapCode = code;
   lwp.trapAddr = addr;
-  if (sigismember(lwp.sigmask, sig) || sa.handler[sig] === SIG_IGN) {
-    sa.handler[sig] = SIG_DFL;
-    lwp.sigmask[(sig - 1) >> 5] &= ~(1 << ((sig - 1) & 31));
+  if (p.sigacts.handler[sig] > SIG_IGN && !sigismember(lwp.sigmask, sig)) {
+    if (yield* sendsig(lwp, sig)) return;
+    kprintf(`pid ${p.pid} (${p.comm}): no stack for a signal frame\n`);
+    sig = SIGILL;
   }
-  if (sa.handler[sig] === SIG_DFL && lwp.proc.pid === 1) gd.initDied?.(sig);
-  lwpSignal(lwp, sig);
+  if (p.pid === 1) panic(`init died (signal ${sig}, address 0x${addr.toString(16)})`);
+  yield* sigexit(lwp, sig);
 }
 
 /**
@@ -386,7 +392,7 @@ export function* userret(lwp: Lwp): Blocking<boolean> {
     }
     if (!lwp.mach.full) {
       // The handler's frame needs every register: finish the call, trap again, and find the signal still pending.
-      (lwp.trapSig === sig ? lwp.siglist : p.siglist)[(sig - 1) >> 5] |= 1 << ((sig - 1) & 31);
+      (lwp.tookOwn ? lwp.siglist : p.siglist)[(sig - 1) >> 5] |= 1 << ((sig - 1) & 31);
       lwp.resumeHow = Resume.RETRAP;
       break;
     }

@@ -55,6 +55,9 @@ export class SimLwp implements MachLwp {
     this.guest = new Guest(sim, this);
     this.code = this.guest.main();
     this.fpuReset();
+    // Segment selectors of user code, DragonFly's: ring 3.
+    this.frame[Reg.CS * 2] = this.regs[Reg.CS * 2] = 0x43;
+    this.frame[Reg.SS * 2] = this.regs[Reg.SS * 2] = 0x3b;
   }
 
   /** Run `script` from the first resume on, wherever rip points. For tests below exec. */
