@@ -17,6 +17,7 @@ import { cacheSetvp, type Namecache } from '../vfs/namecache.js';
 import { NLC_CREATE, NLC_FOLLOW, nlookup } from '../vfs/nlookup.js';
 import { hammer2VfsOps } from '../vfs/hammer2/hammer2_vfsops.js';
 import { hostfsVfsOps, type HostfsOptions } from '../vfs/hostfs/hostfs.js';
+import { procfsVfsOps } from '../vfs/procfs/procfs.js';
 import { tmpfsVfsOps, type TmpfsInternal } from '../vfs/tmpfs/tmpfs.js';
 import { unpackTar } from '../vfs/tmpfs/unpack.js';
 import { vfsMount } from '../vfs/vfs_mount.js';
@@ -38,6 +39,7 @@ export function vfsBoot(): void {
   vfsRegister(devfsVfsOps);
   vfsRegister(hammer2VfsOps);
   vfsRegister(hostfsVfsOps);
+  vfsRegister(procfsVfsOps);
   devInit();
   memDevInit();
   bioInit();
@@ -45,7 +47,7 @@ export function vfsBoot(): void {
 }
 
 /**
- * The root: a tmpfs, with the archive's files in it if one is given, and devfs on /dev.
+ * The root: a tmpfs, with the archive's files in it if one is given, devfs on /dev, procfs on /proc.
  * @param archive ustar bytes; kept, must not change
  */
 export function* mountRoot(archive: Uint8Array | null): Blocking<Errno | null> {
@@ -59,7 +61,9 @@ export function* mountRoot(archive: Uint8Array | null): Blocking<Errno | null> {
   if (mp instanceof Errno) return mp;
   if (skipped > 0) kprintf('base archive: %d members skipped\n', skipped);
   const dev = yield* mountAt('devfs', '/dev', 0, null);
-  return dev instanceof Errno ? dev : null;
+  if (dev instanceof Errno) return dev;
+  const proc = yield* mountAt('procfs', '/proc', 0, null);
+  return proc instanceof Errno ? proc : null;
 }
 
 const rootCred = new Ucred(0, 0, 0, [0], 0, 0);

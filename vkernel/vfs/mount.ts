@@ -6,6 +6,7 @@
  *
  * Counterpart: sys/sys/mount.h, sys/kern/vfs_mount.c, vfs_init.c
  */
+import type { FileDesc } from '../kern/file.js';
 import type { Lwp } from '../kern/proc.js';
 import type { Blocking } from '../sys/blocking.js';
 import type { Errno } from '../sys/errno.js';
@@ -64,6 +65,8 @@ export interface VfsOps {
   /** MNT_UPDATE: mp.flags has the new flags; an errno puts the old ones back. */
   update?(mp: Mount, args: MountArgs): Blocking<Errno | null>;
   unmount(mp: Mount, force: boolean): Blocking<Errno | null>;
+  /** Something beyond vnode uses and held names keeps it busy: memory mappings. */
+  busy?(mp: Mount): boolean;
   statfs(mp: Mount): Statfs;
   sync?(mp: Mount): Blocking<Errno | null>;
 }
@@ -107,6 +110,8 @@ export class VfsState {
   ncpCount = 0;
   ncpMax = 65536;
   nextDevMinor = 1;
+  /** Descriptor table on whose behalf a path is being walked: procfs's curproc. */
+  lookupFd: FileDesc | null = null;
   /** Wall clock at machine time 0: whole seconds and the rest in ns. kern_time.ts moves it when the clock is set. */
   wallSec: number;
   wallNsec: number;

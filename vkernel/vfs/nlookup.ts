@@ -15,6 +15,7 @@ import type { FileDesc } from '../kern/file.js';
 import type { Ucred } from '../kern/proc.js';
 import type { Blocking } from '../sys/blocking.js';
 import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Errno, NOTNOW } from '../sys/errno.js';
+import { gd } from '../sys/globaldata.js';
 import { MNT_NOSYMFOLLOW } from './mount.js';
 import {
   cacheChild,
@@ -53,6 +54,7 @@ export class Nlookup {
   private pos = 0;
   private links = 0;
   private cred: Ucred = null as unknown as Ucred;
+  private fd: FileDesc = null as unknown as FileDesc;
   private root: Namecache = null as unknown as Namecache;
   private flags = 0;
   /** Entry that has to be resolved by sleeping. */
@@ -70,6 +72,7 @@ export class Nlookup {
     this.links = 0;
     this.cred = cred;
     this.root = fd.root;
+    this.fd = fd;
     this.flags = flags;
     this.ncp = start;
     this.dncp = null;
@@ -84,6 +87,7 @@ export class Nlookup {
 
   /** Walk on. null: done; NOTNOW: `pending` must be resolved, or its lock awaited. */
   step(): Errno | null {
+    gd.vfs.lookupFd = this.fd;
     for (;;) {
       const path = this.path;
       let pos = this.pos;

@@ -76,7 +76,7 @@ export function* vfsMount(
 export function* vfsUnmount(mp: Mount, force: boolean): Blocking<Errno | null> {
   if (mp.covered === null) return EBUSY;
   if (gd.vfs.mounts.some((m) => m.covered !== null && m.covered.mount === mp)) return EBUSY;
-  if (mp.refs > 0 && !force) return EBUSY;
+  if (!force && (mp.refs > 0 || mp.ops.busy?.(mp) === true)) return EBUSY;
   mp.dying = true;
   let e = mp.ops.sync === undefined ? null : yield* mp.ops.sync(mp);
   if (e === null || force) e = mp.refs > 0 && !force ? EBUSY : yield* mp.ops.unmount(mp, force);

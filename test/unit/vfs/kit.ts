@@ -2,7 +2,7 @@
  * A kernel without processes' upper half: simulated machine, LWKT, VM and VFS with a tmpfs root and /dev, and processes
  * that make file system calls as if from user memory.
  */
-import { Proc, Ucred, type Lwp } from '../../../vkernel/kern/proc.js';
+import { Pgrp, Proc, procInit, Session, Ucred, type Lwp } from '../../../vkernel/kern/proc.js';
 import { descripSyscalls } from '../../../vkernel/kern/kern_descrip.js';
 import { FileDesc } from '../../../vkernel/kern/file.js';
 import { lwktCreate, lwktDispatch, lwktInit, TDPRI_KERN_USER } from '../../../vkernel/kern/lwkt_thread.js';
@@ -40,6 +40,7 @@ export class Kit {
     calloutInit();
     lwktInit(1);
     vmInit();
+    procInit(1000);
     vfsBoot();
     this.machine.attach({
       onTrap: () => {
@@ -120,13 +121,10 @@ export class User {
     const e = vmMapInsert(vm.map, null, 0, ARENA, ARENA_SIZE, 3, 7);
     if (e !== null) throw new Error(`arena: ${e.name}`);
     const cred = new Ucred(uid, uid, uid, [gid, ...groups], gid, gid);
-    this.p = {
-      pid: kit.nextPid++,
-      cred,
-      vm,
-      fd: new FileDesc(gd.vfs.rootNcp, gd.vfs.rootNcp),
-      limits: { cur: new Float64Array(12).fill(Infinity), max: new Float64Array(12).fill(Infinity) },
-    } as unknown as Proc;
+    const pid = kit.nextPid++;
+    const pg = new Pgrp(pid, new Session(pid, null));
+    this.p = new Proc(pid, pg, cred, vm, new FileDesc(gd.vfs.rootNcp, gd.vfs.rootNcp));
+    gd.allproc.set(pid, this.p);
     this.lwp = { proc: this.p, args: new Float64Array(8) } as unknown as Lwp;
   }
 

@@ -122,7 +122,7 @@ describe('mounts', () => {
     const cstr = (at: number): string => String.fromCharCode(...b.subarray(at, b.indexOf(0, at)));
     expect([cstr(104), cstr(120), cstr(218)]).to.deep.equal(['tmpfs', '/mnt', 'tmpfs']);
     expect(u.stat('/mnt').dev).to.equal(new DataView(b.buffer).getUint32(64, true));
-    expect(u.ok('getfsstat', 0, 0, 0)).to.equal(3);
+    expect(u.ok('getfsstat', 0, 0, 0)).to.equal(4);
     expect(u.ok('getfsstat', u.alloc(1000), 700, 2)).to.equal(2);
     expect(u.ok('getvfsstat', u.alloc(1000), u.alloc(1000), 480, 2)).to.equal(3);
     const fd = u.open('/mnt/inside');
@@ -288,6 +288,36 @@ describe('devices', () => {
     expect(k.run(disk.read(0, new Uint8Array(65536)))).to.equal(EIO);
     expect(gd.vm.pages.freeCount).to.equal(free);
     expect(vkdFind('vkd9')).to.equal(null);
+  });
+});
+
+describe('procfs', () => {
+  it('shows processes while they live', () => {
+    const k = new Kit();
+    const u = k.proc();
+    const other = k.proc(1000, 1000);
+    u.p.comm = 'prog';
+    u.p.args = Uint8Array.from('prog\0-x\0', (c) => c.charCodeAt(0));
+    u.p.execPath = '/bin/prog';
+    expect(u.names('/proc')).to.deep.equal(['1', '2', 'curproc']);
+    expect(u.read('/proc/1/status').split(' ').slice(0, 5)).to.deep.equal(['prog', '1', '0', '1', '1']);
+    expect(u.read('/proc/1/cmdline')).to.equal('prog\0-x\0');
+    expect(u.read('/proc/curproc/status').split(' ')[1]).to.equal('1');
+    expect(other.read('/proc/curproc/status').split(' ')[1]).to.equal('2');
+    expect(u.read('/proc/curproc/map')).to.match(/^0x[0-9a-f]+ 0x[0-9a-f]+ \d+ 0 \d+ rw- /);
+    expect(other.err('read', other.open('/proc/1/map'), other.alloc(10), 10)).to.equal('EACCES');
+    const buf = u.alloc(100);
+    expect(u.ok('readlink', '/proc/1/file', buf, 100)).to.equal(9);
+    expect(u.names('/proc/2')).to.deep.equal(['cmdline', 'file', 'map', 'status']);
+    const fd = u.open('/proc/2/status');
+    u.ok('chdir', '/proc/2');
+    gd.allproc.delete(2);
+    expect(u.err('read', fd, buf, 10)).to.equal('ENOENT');
+    expect(u.err('stat', '/proc/2', u.alloc(128))).to.equal('ENOENT');
+    expect(u.err('stat', 'status', u.alloc(128))).to.equal('ENOENT');
+    expect(u.err('stat', '/proc/01', u.alloc(128))).to.equal('ENOENT');
+    expect(u.names('/proc')).to.deep.equal(['1', 'curproc']);
+    expect(u.err('open', '/proc/x', O.CREAT | O.RDWR, 0o644)).to.equal('ENOTSUP');
   });
 });
 

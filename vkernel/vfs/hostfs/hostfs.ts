@@ -377,6 +377,10 @@ export const hostfsVfsOps: VfsOps = {
     hm.dir.close();
     return null;
   },
+  busy(mp) {
+    for (const f of (mp.data as HostMount).files.values()) if (f.vp.object !== null && f.vp.object.refs > 1) return true;
+    return false;
+  },
   statfs(): Statfs {
     // The host's figures are none of the guest's business.
     return { bsize: 4096, iosize: 65536, blocks: 0, bfree: 0, bavail: 0, files: 0, ffree: 0 };

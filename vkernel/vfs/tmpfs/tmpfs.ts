@@ -233,6 +233,10 @@ export const tmpfsVfsOps: VfsOps = {
     for (const node of [...tm.all]) tmpFree(node);
     return null;
   },
+  busy(mp) {
+    for (const n of (mp.data as TmpMount).all) if (n.vp.object !== null && n.vp.object.refs > 1) return true;
+    return false;
+  },
   statfs(mp): Statfs {
     const tm = mp.data as TmpMount;
     let used = 0;
