@@ -74,7 +74,7 @@ export class Terminal {
 
   constructor(args: string[], rows = 24, cols = 80) {
     this.child = spawn('python3', [
-      join(top, 'test/guest/support/pty.py'),
+      join(top, 'test/guest/support/on_pty.py'),
       String(rows),
       String(cols),
       process.execPath,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run a command on a pseudo-terminal and talk to it by lines of JSON on stdin/stdout.
 
-Usage: pty.py ROWS COLS COMMAND [ARG...]
+Usage: on_pty.py ROWS COLS COMMAND [ARG...]
 In:  {"send": "text"} | {"resize": [rows, cols]} | {"kill": signal}
 Out: {"data": "text"} ... {"exit": code, "raw": bool}    (code is 128+n when a signal killed it;
      raw tells whether the terminal was left without ECHO or ICANON)
