@@ -16,6 +16,7 @@ import { createHostMachine } from '../vkernel/machine/host/index.js';
 import type { HostDir, Machine, StopCode } from '../vkernel/machine/machine.js';
 import { type BootOptions, Kernel, type RunOptions } from '../vkernel/kern/init_main.js';
 import { Errno } from '../vkernel/sys/errno.js';
+import { hammer2SetCodecs } from '../vkernel/vfs/hammer2/hammer2_vfsops.js';
 import { EX_NOINPUT, fileError, type Options, UsageError } from './options.js';
 
 const EX_SOFTWARE = 70;
@@ -168,6 +169,11 @@ export async function launch(o: Options, version: string): Promise<number> {
   if (o.command === 'run') planMounts(o);
   const unlock = o.pidFile === null ? null : lockPidFile(o.pidFile);
   try {
+    if (o.disks.length > 0) {
+      // Only then: node:crypto and node:zlib take their time to load.
+      const { hostCodecs } = await import('../vkernel/machine/host/codecs.js');
+      hammer2SetCodecs(hostCodecs());
+    }
     for (;;) {
       const machine = createHostMachine({
         memoryBytes: o.memoryBytes,
