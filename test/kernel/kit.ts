@@ -18,6 +18,7 @@ import { createSimMachine, type SimMachine, type SimOptions } from '../../vkerne
 import { SimProgram } from '../../vkernel/machine/sim/sim_program.js';
 import type { StopCode } from '../../vkernel/machine/machine.js';
 import { vmCheck } from '../../vkernel/vm/vm_check.js';
+import type { VmObject } from '../../vkernel/vm/vm_object.js';
 import { makeTar, type TarFile } from './tar.js';
 
 export interface SimRun {
@@ -133,6 +134,14 @@ export class SimKernel {
     return this.sim.stopCode as StopCode;
   }
 
+  /** What is wrong with the VM's structures: nothing. Vnodes hold a reference to their objects, the kernel to the trampoline. */
+  vmCheck(): string[] {
+    const extra = new Map<VmObject, number>();
+    for (const o of this.gd.vm.objects)
+      if (o !== null && (o.type === 'vnode' || o === this.gd.sigcodeObject)) extra.set(o, 1);
+    return vmCheck(extra);
+  }
+
   /** What dmesg would show. */
   messages(): string {
     return Buffer.from(this.gd.prf.msgbuf.contents()).toString('latin1');
@@ -150,7 +159,7 @@ export function inInit(init: Script, o: SimBoot = {}): SimKernel {
   const k = bootSim({ ...o, init });
   const code = k.run();
   if (code.kind !== 'halt') throw new Error(`ended with ${JSON.stringify(code)}:\n${k.messages()}`);
-  const bad = vmCheck();
+  const bad = k.vmCheck();
   if (bad.length > 0) throw new Error(`seed ${k.sim.options.seed}: the VM is not sound: ${bad.slice(0, 5).join('; ')}`);
   return k;
 }
