@@ -283,6 +283,11 @@ static void handler(int sig, const siginfo_t *si, struct ucontext *uc) {
   } else if (sig == SIGSEGV && r->ip == HIGH(vk_entry)) {
     r->ip = r->cx; /* patched call site, but gs is not ours: an ordinary system call */
     trap = VK_TRAP_SYSCALL;
+  } else if (sig == SIGILL && si->si_code == SI_KERNEL && r->ax == ~0UL && r->cx == r->ip) {
+    /* uretprobe(2) passes every filter (Linux 6.11 and later) and answers strangers like this: a system call to us. */
+    r->ax = 335;
+    C64(s, VK_F_ADDR) = C64(s, VK_F_TRAPNO) = 0;
+    trap = VK_TRAP_SYSCALL;
   } else {
     trap = fault(s, r);
   }
