@@ -31,6 +31,7 @@ import { PCATCH, WaitQ, tsleep, wakeup } from './lwkt_thread.js';
 import {
   P_CONTROLT,
   P_PPWAIT,
+  ProcState,
   type Lwp,
   type Pgrp,
   type Proc,
@@ -616,13 +617,25 @@ export function ttyInfo(t: Tty): void {
 const ignoresOrBlocks = (lwp: Lwp, sig: number): boolean =>
   lwp.proc.sigacts.handler[sig] === SIG_IGN || sigismember(lwp.sigmask, sig);
 
-/** Send `sig` to a background process's group, and sleep so that it is taken. The errno for the call, or null to try again. */
-export function* ttyBackground(lwp: Lwp, sig: number): Blocking<Errno | null> {
+/**
+ * Send a stop signal to `lwp`'s group and sleep until it has been taken: as a rule until the process is continued.
+ * @returns null to try again, or what the signal's handler makes of the call
+ */
+function* stopGroup(lwp: Lwp, sig: number): Blocking<Errno | null> {
   const p = lwp.proc;
-  if (pgrpOrphaned(p.pgrp)) return EIO;
   pgsignal(p.pgrp, sig);
-  const e = yield* tsleep(new WaitQ(), 'ttybg', PCATCH, 1e9);
-  return e === EWOULDBLOCK ? null : e;
+  do {
+    // Not stopped yet means that another thread takes the signal, or that it has a handler: that ends the sleep.
+    const e = yield* tsleep(p.stopq, 'ttybg', PCATCH, p.state === ProcState.STOP ? 0 : 1e8);
+    if (e !== null && e !== EWOULDBLOCK) return e;
+  } while (p.state === ProcState.STOP);
+  return null;
+}
+
+/** The same for a process in the background; EIO when nobody could continue it. */
+export function* ttyBackground(lwp: Lwp, sig: number): Blocking<Errno | null> {
+  if (pgrpOrphaned(lwp.proc.pgrp)) return EIO;
+  return yield* stopGroup(lwp, sig);
 }
 
 /** Must `lwp` not read now? EIO, NOTNOW when it has to be stopped, null when it may. */
@@ -716,9 +729,8 @@ export function* ttyRead(t: Tty, uio: Uio, flags: number, lwp: Lwp): Blocking<Er
     }
     const { n, dsusp } = take(t, uio.resid);
     if (dsusp) {
-      pgsignal(lwp.proc.pgrp, SIGTSTP);
-      e = yield* tsleep(new WaitQ(), 'ttybg3', PCATCH, 1e9);
-      if (e !== null && e !== EWOULDBLOCK) return e;
+      e = yield* stopGroup(lwp, SIGTSTP);
+      if (e !== null) return e;
       continue;
     }
     const copy = scratch.slice(0, n);

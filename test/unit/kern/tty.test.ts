@@ -2,6 +2,8 @@ import { expect } from 'chai';
 import { EAGAIN, EIO, EINTR, EINVAL, ENOTTY, ENXIO, EPERM, ERESTART, Errno } from '../../../vkernel/sys/errno.js';
 import { gd } from '../../../vkernel/sys/globaldata.js';
 import {
+  SA_RESTART,
+  SIGCONT,
   SIGINT,
   SIGQUIT,
   SIGTSTP,
@@ -41,10 +43,10 @@ import {
   TIOCSWINSZ,
 } from '../../../vkernel/kern/tty_ioctl.js';
 import { eventSyscalls } from '../../../vkernel/kern/kern_event.js';
-import { lwpSigCheck, sigInit } from '../../../vkernel/kern/kern_sig.js';
+import { lwpSigCheck, psignal, sigInit } from '../../../vkernel/kern/kern_sig.js';
 import { lwktCreate, type LwktThread } from '../../../vkernel/kern/lwkt_thread.js';
 import { uschedInit } from '../../../vkernel/kern/usched.js';
-import { Lwp, P_CONTROLT, Pgrp, Proc, Session, pgrpEnter, procInit } from '../../../vkernel/kern/proc.js';
+import { Lwp, P_CONTROLT, Pgrp, Proc, ProcState, Session, pgrpEnter, procInit } from '../../../vkernel/kern/proc.js';
 import { NOTNOW } from '../../../vkernel/sys/errno.js';
 import { Kit, O, calls, type User } from '../vfs/kit.js';
 
@@ -241,7 +243,7 @@ describe('console terminal', () => {
       const job = other(20);
       t.pgrp = job.p.pgrp;
       type('\x1a');
-      expect(job.pending(SIGTSTP)).to.equal(true);
+      expect([job.p.state, job.p.xstat]).to.deep.equal([ProcState.STOP, SIGTSTP]);
       t.pgrp = leader.p.pgrp;
       leader.p.siglist.fill(0);
       type('fresh\n');
@@ -390,8 +392,23 @@ describe('console terminal', () => {
     it('stops background readers with SIGTTIN, or EIO when they ignore it or are orphans', () => {
       const bg = other(20);
       const r = bg.call('read', bg.fd, bg.u.alloc(10), 10);
-      expect(bg.pending(SIGTTIN)).to.equal(true);
-      expect(r.value).to.equal(ERESTART);
+      expect([bg.p.state, bg.p.xstat, r.done]).to.deep.equal([ProcState.STOP, SIGTTIN, false]);
+      kit.machine.advance(10e9);
+      expect(gd.callouts.heap.size).to.equal(0);
+      // Continued in the background it stops again, in the foreground it reads.
+      psignal(bg.p, SIGCONT);
+      kit.settle();
+      kit.machine.advance(1e9);
+      expect([bg.p.state, r.done]).to.deep.equal([ProcState.STOP, false]);
+      t.pgrp = bg.p.pgrp;
+      psignal(bg.p, SIGCONT);
+      kit.settle();
+      type('x\n');
+      expect(r.value).to.equal(2);
+      t.pgrp = leader.p.pgrp;
+      bg.p.sigacts.handler[SIGTTIN] = 0x1000;
+      expect(bg.read()).to.equal(EINTR);
+      bg.p.siglist.fill(0);
       bg.p.sigacts.handler[SIGTTIN] = SIG_IGN;
       expect(bg.read()).to.equal(EIO);
       bg.p.sigacts.handler[SIGTTIN] = 0;
@@ -407,15 +424,21 @@ describe('console terminal', () => {
       const bg = other(20);
       expect(bg.write('hi')).to.equal(2);
       t.lflag |= TOSTOP;
-      expect(bg.write('hi')).to.equal(ERESTART);
-      expect(bg.pending(SIGTTOU)).to.equal(true);
-      bg.p.siglist.fill(0);
+      const w = bg.call('write', bg.fd, bg.u.put(Uint8Array.of(33)), 1);
+      expect([bg.p.state, bg.p.xstat, w.done]).to.deep.equal([ProcState.STOP, SIGTTOU, false]);
+      t.lflag &= ~TOSTOP;
+      psignal(bg.p, SIGCONT);
+      kit.settle();
+      expect(w.value).to.equal(1);
+      t.lflag |= TOSTOP;
       bg.p.sigacts.handler[SIGTTOU] = SIG_IGN;
       expect(bg.write('hi')).to.equal(2);
     });
 
     it('moves the foreground with TIOCSPGRP', () => {
       const job = other(20);
+      job.p.sigacts.handler[SIGTTOU] = 0x1000;
+      job.p.sigacts.flags[SIGTTOU] = SA_RESTART;
       expect(job.int(TIOCSPGRP, 20)).to.equal(ERESTART);
       job.p.siglist.fill(0);
       expect(leader.int(TIOCSPGRP, 20)).to.equal(20);
