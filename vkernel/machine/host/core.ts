@@ -114,6 +114,7 @@ export class MachineCore {
       if (next === p) next = undefined;
       const line = p.cmdIdx;
       ctl[line + Vk.C_WAKE / 4] = next === undefined ? 0 : next.id + 1;
+      p.wakesNext = next ?? null;
       Atomics.store(ctl, line + Vk.C_PARK / 4, p.cur);
       // Already asleep (or about to be, having seen no park): it wakes nobody.
       if (next !== undefined && Atomics.load(ctl, p.asleepIdx) !== 0) native.wake(next.cmdIdx);

@@ -22,6 +22,8 @@ export class HostLwp implements MachLwp {
   fresh = true;
   /** Index in core.runningLwps while running. */
   runIndex = -1;
+  /** The thread this one was told to wake when it parks. It may be answered before it has noticed. */
+  wakesNext: HostLwp | null = null;
   /** When an unanswered preempt() was sent; 0 none. */
   preemptedNs = 0;
   cur: number;
@@ -121,6 +123,7 @@ export class HostLwp implements MachLwp {
     }
     this.cur = next;
     this.running = true;
+    this.passWake();
     core.addRunning(this);
     Atomics.store(core.ctl, this.cmdIdx, next);
     if (Atomics.load(core.ctl, this.asleepIdx) !== 0) core.wakes.push(this);
@@ -140,7 +143,16 @@ export class HostLwp implements MachLwp {
     this.core.native.signal(this.pidfd, Vk.SIG_PREEMPT);
   }
 
+  /** Answered or gone, perhaps without having woken whom it should have: see settle(). */
+  passWake(): void {
+    const next = this.wakesNext;
+    if (next === null) return;
+    this.wakesNext = null;
+    if (next.running && Atomics.load(this.core.ctl, next.asleepIdx) !== 0) this.core.wakes.push(next);
+  }
+
   release(): void {
+    this.passWake();
     this.core.removeRunning(this);
     this.vmspace.lwpGone(this);
   }

@@ -248,6 +248,8 @@ export class HostMachine implements Machine {
     this.lastSweep = now;
     for (const l of this.core.runningLwps.slice()) {
       if (!l.running || l.dead) continue;
+      // Told to go on, yet asleep: a thread that should have woken it on its own way to sleep may be a hostile one.
+      if (Atomics.load(this.core.ctl, l.asleepIdx) !== 0) this.core.native.wake(l.cmdIdx);
       if (!this.core.native.alive(l.pidfd) || (l.preemptedNs !== 0 && now - l.preemptedNs > DEAF_NS)) this.kill(h, l);
     }
     this.pool.reap();
