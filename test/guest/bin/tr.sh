@@ -6,6 +6,6 @@ echo aabbccc | tr -s ac
 echo 'a b  c' | tr -s ' ' '\n'
 echo abc123 | tr -cd '0-9\n'
 echo hello | tr elo '[x*]'
-echo 'a\b' | tr '\\' /
+printf 'a\\b\n' | tr '\\' /
 printf 'x\0y\n' | tr '\000' z
 tr 2>/dev/null; echo $?

@@ -378,7 +378,8 @@ export const hostfsVfsOps: VfsOps = {
     return null;
   },
   busy(mp) {
-    for (const f of (mp.data as HostMount).files.values()) if (f.vp.object !== null && f.vp.object.refs > 1) return true;
+    for (const f of (mp.data as HostMount).files.values())
+      if (f.vp.object !== null && f.vp.object.refs > 1) return true;
     return false;
   },
   statfs(): Statfs {
