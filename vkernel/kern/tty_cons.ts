@@ -11,22 +11,9 @@ import { vnCloseFile, vnOpen } from '../vfs/vfs_vnops.js';
 import { type File, FREAD, FWRITE, fileOps } from './file.js';
 import type { Knote } from './kern_knote.js';
 import { P_CONTROLT, type Lwp, type Proc } from './proc.js';
-import {
-  ECHO,
-  ECHOCTL,
-  ECHOE,
-  ECHOKE,
-  OPOST,
-  Tty,
-  ttyFlush,
-  ttyInput,
-  ttyKqfilter,
-  ttyRead,
-  ttyStart,
-  ttyTryRead,
-  ttyTryWrite,
-  ttyWrite,
-} from './tty.js';
+import { ECHO, ECHOCTL, ECHOE, ECHOKE, OPOST } from '../sys/termios.js';
+import { Tty, ttyFlush, ttyKqfilter, ttyRead, ttyStart, ttyTryRead, ttyTryWrite, ttyWrite } from './tty.js';
+import { ttyInput } from './tty_disc.js';
 import { ttyIoctl, ttySetCtty, ttySetWinsize } from './tty_ioctl.js';
 
 declare module '../sys/globaldata.js' {

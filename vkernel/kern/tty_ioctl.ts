@@ -9,22 +9,19 @@ import { SIGTTOU, SIGWINCH } from '../sys/signal.js';
 import { FREAD, FWRITE } from './file.js';
 import { pgsignal } from './kern_sig.js';
 import { P_CONTROLT, pgfind, type Lwp, type Proc } from './proc.js';
+import { ICANON, VMIN } from '../sys/termios.js';
 import {
-  ICANON,
   type Tty,
-  VMIN,
   isctty,
   ttyBackground,
-  ttyCanonChanged,
   ttyDrain,
   ttyFlush,
-  ttyInfo,
-  ttyInput,
   ttyNread,
   ttyStart,
   ttyStop,
   ttyWriteCheck,
 } from './tty.js';
+import { ttyCanonChanged, ttyInfo, ttyInput } from './tty_disc.js';
 import { wakeup } from './lwkt_thread.js';
 
 const FIOASYNC = 0x8004667d;

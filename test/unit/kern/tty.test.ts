@@ -27,8 +27,8 @@ import {
   TOSTOP,
   VMIN,
   VTIME,
-  type Tty,
-} from '../../../vkernel/kern/tty.js';
+} from '../../../vkernel/sys/termios.js';
+import { type Tty } from '../../../vkernel/kern/tty.js';
 import {
   TIOCGETA,
   TIOCGPGRP,
