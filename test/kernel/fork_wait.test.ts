@@ -15,6 +15,7 @@ import {
   mmapAnon,
   must,
   nanosleep,
+  now,
   num,
   sigaction,
   sigprocmask,
@@ -272,16 +273,6 @@ describe('fork', () => {
     });
   });
 });
-
-/** Monotonic time by the kernel. */
-function* now(g: Guest): GuestCode<number> {
-  const sp = g.reg(Reg.RSP);
-  const at = g.alloc(16);
-  yield* g.sys(num('clock_gettime'), 4, at);
-  const t = (yield* g.read64(at)) * 1e9 + (yield* g.read64(at + 8));
-  g.setReg(Reg.RSP, sp);
-  return t;
-}
 
 describe('vfork', () => {
   it('shares memory and holds the parent until the child exits', () => {

@@ -273,6 +273,16 @@ export function* nanosleep(g: Guest, ns: number): GuestCode<number> {
   return yield* sys(g, 'nanosleep', timespec(ns), 0);
 }
 
+/** Monotonic time by the kernel, ns. */
+export function* now(g: Guest): GuestCode<number> {
+  const sp = g.reg(RSP);
+  const at = g.alloc(16);
+  yield* g.sys(num('clock_gettime'), 4, at);
+  const t = (yield* g.read64(at)) * 1e9 + (yield* g.read64(at + 8));
+  g.setReg(RSP, sp);
+  return t;
+}
+
 export const PROT_RW = 3;
 export const MAP_SHARED = 1;
 export const MAP_PRIVATE = 2;

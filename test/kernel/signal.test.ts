@@ -18,6 +18,7 @@ import {
   mmapAnon,
   must,
   nanosleep,
+  now,
   num,
   sigaction,
   sigprocmask,
@@ -493,15 +494,6 @@ describe('interrupted calls', () => {
     });
   });
 });
-
-function* now(g: Guest): GuestCode<number> {
-  const sp = g.reg(Reg.RSP);
-  const at = g.alloc(16);
-  yield* g.sys(num('clock_gettime'), 4, at);
-  const t = (yield* g.read64(at)) * 1e9 + (yield* g.read64(at + 8));
-  g.setReg(Reg.RSP, sp);
-  return t;
-}
 
 describe('sigsuspend and sigtimedwait', () => {
   it('sigsuspend swaps the mask, and the frame keeps the old one', () => {
