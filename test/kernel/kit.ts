@@ -33,7 +33,7 @@ export interface SimBoot extends SimOptions {
   readonly init?: Script;
   /** Programs by path. */
   readonly programs?: Readonly<Record<string, Script>>;
-  /** Other files by path: text or bytes, mode 0644 (0755 when they start with #!). */
+  /** Other files by path: text or bytes, mode 0644 (0755 when they start with #! or as an ELF image does). */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   /** Boot as `vkernel run` does. */
   readonly run?: SimRun;
@@ -97,7 +97,8 @@ export class SimKernel {
     for (const [path, s] of Object.entries(o.programs ?? {})) addProgram(path, s);
     for (const [path, text] of Object.entries(o.files ?? {})) {
       const data = bytesOf(text);
-      add(path, data, data[0] === 0x23 && data[1] === 0x21 ? 0o755 : 0o644);
+      const exec = (data[0] === 0x23 && data[1] === 0x21) || (data[0] === 0x7f && data[1] === 0x45);
+      add(path, data, exec ? 0o755 : 0o644);
     }
     this.sim = createSimMachine({ ...o, baseTar: makeTar(files) });
     this.sim.programs.push(...programs);

@@ -243,6 +243,8 @@ export class Guest {
         yield* this.runTrampoline();
       }
       if (this.reg(Reg.RIP) === pc + 2) break;
+      // A restart leaves the number in rax; execve of a program that starts at this address does not.
+      if (this.reg(Reg.RAX) !== nr) throw new Jump();
     }
     this.setReg(Reg.RIP, home);
     this.expected = home;
