@@ -234,7 +234,10 @@ block_size(const char **header)
 	const char *env = getenv("BLOCKSIZE");
 	long long size = 512;
 
-	if (env != NULL && (!parse_size(env, &size) || size < 512 || size > 1 << 30)) {
+	/* A letter alone is a size of one: BLOCKSIZE=K. */
+	if (env != NULL && (strcasecmp(env, "k") == 0 || strcasecmp(env, "m") == 0 || strcasecmp(env, "g") == 0))
+		size = env[0] == 'k' || env[0] == 'K' ? 1 << 10 : env[0] == 'm' || env[0] == 'M' ? 1 << 20 : 1 << 30;
+	else if (env != NULL && (!parse_size(env, &size) || size < 512 || size > 1 << 30)) {
 		warnx("%s: unknown blocksize", env);
 		size = 512;
 	}

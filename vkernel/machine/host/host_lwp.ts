@@ -152,6 +152,8 @@ export class HostLwp implements MachLwp {
   }
 
   release(): void {
+    // A park of this round must not be given a wake any more.
+    this.dead = true;
     this.passWake();
     this.core.removeRunning(this);
     this.vmspace.lwpGone(this);
