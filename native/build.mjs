@@ -1,0 +1,20 @@
+/**
+ * Build the addon, the stub and the base system with node-gyp (`npm install` and `npm run build:native` call this).
+ *
+ * Node's headers usually lie beside the node that runs (<prefix>/include/node). When they do, node-gyp is pointed there,
+ * so that nothing has to be fetched; otherwise node-gyp finds them in its own way.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const top = dirname(dirname(fileURLToPath(import.meta.url)));
+const prefix = dirname(dirname(process.execPath));
+const local = existsSync(join(prefix, 'include/node/node_api.h'));
+const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
+const command = process.argv[2] ?? 'rebuild';
+const args = [gyp, command, ...(local ? [`--nodedir=${prefix}`] : [])];
+const r = spawnSync(process.execPath, args, { cwd: top, stdio: 'inherit' });
+process.exit(r.status ?? 1);
