@@ -11,6 +11,7 @@ import { hostErrno } from './errno.js';
 import { buildDir, native, type NativeHost } from './native.js';
 
 const KINDS = ['closed', 'tty', 'pipe', 'file', 'null'] as const;
+const TTY = 1;
 const LINUX_EAGAIN = 11;
 
 /** Slots of the poller. */
@@ -27,17 +28,26 @@ export class HostConsole implements MachConsole {
   private readonly queue: Uint8Array[] = [];
   private readonly buf = new Uint8Array(4096);
   private open = true;
+  /** The descriptor written to. */
+  private readonly out: number;
 
   constructor(
     private readonly host: NativeHost,
     private readonly onInput: (data: Uint8Array) => void,
+    /**
+     * `vkernel run`: descriptors that are no terminals are the program's streams. The console never reads those, and
+     * says what it has to say on stderr.
+     */
+    private readonly beside: boolean,
   ) {
-    this.isatty = this.n.fdKind(0) === 1 && this.n.fdKind(1) === 1;
+    this.out = beside && this.n.fdKind(1) !== TTY ? 2 : 1;
+    this.isatty = this.n.fdKind(0) === TTY && this.n.fdKind(this.out) === TTY;
     if (this.isatty) {
       const r = this.n.rawMode(0, join(buildDir(), 'vkstub'));
       if (r < 0) throw new Error(`terminal: ${hostErrno(-r).text}`);
     }
-    if (this.n.fdKind(0) === 0) this.open = false;
+    const kind = this.n.fdKind(0);
+    if (kind === 0 || (this.beside && kind !== TTY)) this.open = false;
     else host.armPoll(PollSlot.CONSOLE_IN, 0, false);
   }
 
@@ -51,8 +61,8 @@ export class HostConsole implements MachConsole {
   drain(): void {
     while (this.queue.length > 0) {
       const d = this.queue[0];
-      const r = this.n.tryWrite(1, d);
-      if (r === -LINUX_EAGAIN) return this.host.armPoll(PollSlot.CONSOLE_OUT, 1, true);
+      const r = this.n.tryWrite(this.out, d);
+      if (r === -LINUX_EAGAIN) return this.host.armPoll(PollSlot.CONSOLE_OUT, this.out, true);
       if (r < 0) {
         this.queue.length = 0;
         return;

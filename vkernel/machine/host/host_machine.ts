@@ -95,7 +95,9 @@ export class HostMachine implements Machine {
         (d, i) => new HostDisk(host, `vkd${i}`, d, (cookie, error) => this.post((h) => h.onDiskDone(cookie, error))),
       );
       this.tty =
-        options.console === 'tty' ? new HostConsole(host, (data) => this.post((h) => h.onConsoleInput(data))) : null;
+        options.console === 'tty'
+          ? new HostConsole(host, (data) => this.post((h) => h.onConsoleInput(data)), options.streams)
+          : null;
     } catch (e) {
       this.close();
       throw e;
