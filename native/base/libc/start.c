@@ -31,6 +31,7 @@ void __libc_start(long *) __dead2;
 
 static char first_tls[1024] __attribute__((__aligned__(64)));
 static const void *tls_image;
+/* tls_memsz is rounded up to the segment's own alignment, as the linker does; tls_align is at least the block's. */
 static size_t tls_filesz, tls_memsz, tls_align = 16;
 
 int *
@@ -43,14 +44,14 @@ __error(void)
 size_t
 __tls_size(void)
 {
-	return (((tls_memsz + tls_align - 1) & ~(tls_align - 1)) + sizeof(struct tls_tcb) + tls_align);
+	return (tls_memsz + sizeof(struct tls_tcb) + tls_align);
 }
 
 /* Lay out TLS in `area` (__tls_size bytes) and return the control block. */
 struct tls_tcb *
 __tls_init(void *area)
 {
-	size_t size = (tls_memsz + tls_align - 1) & ~(tls_align - 1);
+	size_t size = tls_memsz;
 	uintptr_t tp = ((uintptr_t)area + size + tls_align - 1) & ~(uintptr_t)(tls_align - 1);
 	struct tls_tcb *tcb = (struct tls_tcb *)tp;
 
@@ -74,6 +75,8 @@ setup_tls(void)
 			tls_image = (const void *)ph[i].p_vaddr;
 			tls_filesz = ph[i].p_filesz;
 			tls_memsz = ph[i].p_memsz;
+			if (ph[i].p_align > 1)
+				tls_memsz = (tls_memsz + ph[i].p_align - 1) & ~(ph[i].p_align - 1);
 			if (ph[i].p_align > tls_align)
 				tls_align = ph[i].p_align;
 		}
