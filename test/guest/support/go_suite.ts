@@ -3,10 +3,9 @@
  * `go test -exec 'vkernel run'`, compared test by test with the same tests natively.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync, chmodSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { top, vkernelBin } from './guest.js';
+import { scratchDir, top, vkernelBin } from './guest.js';
 
 /** Result by test name: pass, fail, skip; '' is the package itself. */
 export type Results = Map<string, string>;
@@ -29,7 +28,7 @@ export function expandPackages(patterns: string[]): string[] {
 
 /** A command that stands in for an installed `vkernel`, for -exec. */
 export function execWrapper(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'vkernel-go-'));
+  const dir = scratchDir();
   const path = join(dir, 'vkernel');
   writeFileSync(path, `#!/bin/sh\nexec ${process.execPath} --max-semi-space-size=64 ${vkernelBin} "$@"\n`);
   chmodSync(path, 0o755);

@@ -2,7 +2,7 @@
  * Running the real vkernel command from tests: programs by `vkernel run`, and whole boots on a pseudo-terminal.
  */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -32,8 +32,17 @@ export function vkernel(args: string[], options: { input?: string; cwd?: string;
   return { status: r.status, stdout: r.stdout, stderr: r.stderr };
 }
 
-/** A directory for a test's files, below the host's temporary directory. */
-export const scratchDir = (): string => mkdtempSync(join(tmpdir(), 'vkernel-test-'));
+const scratch: string[] = [];
+process.on('exit', () => {
+  for (const d of scratch) rmSync(d, { recursive: true, force: true });
+});
+
+/** A directory for a test's files, below the host's temporary directory; it goes when the tests end. */
+export function scratchDir(): string {
+  const d = mkdtempSync(join(tmpdir(), 'vkernel-test-'));
+  scratch.push(d);
+  return d;
+}
 
 /** Is there a Go tool chain? Go tests say so and are skipped without one; CI has it. */
 export const haveGo = (): boolean => spawnSync('go', ['version']).status === 0;
@@ -52,15 +61,67 @@ export function goBuild(dir: string, name: string, source: string): string {
   return out;
 }
 
+/** Where node-gyp has put the base system. */
+const baseDir = join(top, 'build/Release/base');
+
 /** Build a C program against the base system's own libc. @returns the program's path. */
-export function ccGuest(dir: string, name: string, source: string): string {
-  const base = join(top, 'build/base');
+export function ccGuest(dir: string, name: string, source: string, flags: string[] = []): string {
   const src = join(dir, `${name}.c`);
   const out = join(dir, name);
   writeFileSync(src, source);
-  const r = spawnSync(join(base, 'bin/dfly-cc'), ['-O2', '-o', out, src], { encoding: 'utf8' });
+  const r = spawnSync(join(baseDir, 'dfly-cc'), [...flags, '-o', out, src], { encoding: 'utf8' });
   if (r.status !== 0 || !existsSync(out)) throw new Error(`cc: ${r.stderr}${String(r.error ?? '')}`);
   return out;
+}
+
+/** Build a C program of test/guest, e.g. `libc/abi`. @returns the program's path. */
+export function ccTest(dir: string, source: string): string {
+  const out = join(dir, source.replace(/.*\//, ''));
+  const r = spawnSync(
+    join(baseDir, 'dfly-cc'),
+    ['-Wall', '-Wextra', '-o', out, join(top, 'test/guest', `${source}.c`)],
+    {
+      encoding: 'utf8',
+    },
+  );
+  if (r.status !== 0) throw new Error(`cc: ${r.stderr}${String(r.error ?? '')}`);
+  return out;
+}
+
+/** The guest's sh as a host file: the crunched binary goes by the name it is called. */
+export function guestSh(dir: string): string {
+  const sh = join(dir, 'sh');
+  if (!existsSync(sh)) copyFileSync(join(baseDir, 'base'), sh);
+  return sh;
+}
+
+/**
+ * Run many guest commands in one boot. Each piece of `commands` is a name and a line of shell; a subshell of its own
+ * runs it in `cwd`, with no input.
+ *
+ * @returns what each printed (stderr too if `both`) and its exit status, by name
+ */
+export function guestBatch(
+  dir: string,
+  commands: readonly (readonly [name: string, line: string])[],
+  options: { cwd?: string; both?: boolean; flags?: string[]; timeoutMs?: number } = {},
+): Map<string, { output: string; status: number }> {
+  const script = join(dir, 'batch.sh');
+  const err = options.both === true ? '2>&1' : '2>/dev/null';
+  let text = '';
+  for (const [name, line] of commands) text += `echo "@@ ${name}"\n( ${line}\n) </dev/null ${err}\necho "@@= $?"\n`;
+  writeFileSync(script, `${text}echo "@@ end"\n`);
+  const mount = ['--mount', dir];
+  const r = vkernel(['run', ...mount, ...(options.flags ?? []), guestSh(dir), script], {
+    cwd: options.cwd ?? dir,
+    timeoutMs: options.timeoutMs ?? 120000,
+  });
+  const results = new Map<string, { output: string; status: number }>();
+  const pattern = /^@@ (\S+)\n([^]*?)@@= (\d+)\n/gm;
+  for (const m of r.stdout.matchAll(pattern)) results.set(m[1], { output: m[2], status: Number(m[3]) });
+  if (!r.stdout.endsWith('@@ end\n') || r.status !== 0)
+    throw new Error(`the batch ended early, status ${r.status}; last output:\n${r.stdout.slice(-2000)}\n${r.stderr}`);
+  return results;
 }
 
 /** A booted kernel on a pseudo-terminal. */
