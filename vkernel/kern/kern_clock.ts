@@ -20,6 +20,7 @@ export function cpTimes(): readonly [number, number, number, number, number] {
   for (const l of u.running) if (l !== null) uschedCharge(l);
   const user = Math.max(0, u.userNs);
   const nice = Math.max(0, u.niceNs);
-  const idle = Math.max(0, u.ncpus * gd.machine.now() - user - nice - u.sysNs);
-  return [user, nice, u.sysNs, 0, idle];
+  const sys = Math.max(0, u.sysNs) + gd.lwkt.busyNs;
+  const idle = Math.max(0, u.ncpus * gd.machine.now() - user - nice - sys);
+  return [user, nice, sys, 0, idle];
 }

@@ -49,6 +49,7 @@ export function lwpCreate(p: Proc, tid: number): Lwp | Errno {
 
 /** Start `lwp` in user mode with the frame it has. */
 export function lwpStart(lwp: Lwp): void {
+  lwp.us.td = lwp.td;
   lwp.td.sigCheck = () => lwpSigCheck(lwp);
   lwp.resumeHow = Resume.RUN;
   lwp.work = LwpWork.USERRET;

@@ -15,6 +15,7 @@
 import { gd } from '../sys/globaldata.js';
 import { Heap, type HeapItem } from '../sys/heap.js';
 import { KASSERT } from './kern_shutdown.js';
+import type { LwktThread } from './lwkt_thread.js';
 import { Callout, calloutResetAt, calloutStop } from './kern_timeout.js';
 
 declare module '../sys/globaldata.js' {
@@ -72,8 +73,8 @@ export class UschedState implements HeapItem {
   kernNs = 0;
   /** When the trap being timed began, or -1. */
   trapNs = -1;
-  /** Kernel time without a virtual CPU, added by whoever runs its LWKT thread: uschedAddThreadNs. */
-  threadNs = 0;
+  /** The lwp's LWKT thread, whose time is system time. */
+  td: LwktThread | null = null;
   nvcsw = 0;
   nivcsw = 0;
   lwp: UschedLwp | null = null;
@@ -84,7 +85,7 @@ export class UschedState implements HeapItem {
   }
   /** System time, likewise. */
   get sticksNs(): number {
-    return Math.min(this.kernNs, this.cpuNs) + this.threadNs;
+    return Math.min(this.kernNs, this.cpuNs) + (this.td === null ? 0 : this.td.cpuNs);
   }
 }
 
@@ -181,12 +182,6 @@ function charge(u: UschedGlobal, us: UschedState, now: number): void {
 /** Bring cpu times up to date (getrusage, clock_gettime of cpu clocks). */
 export function uschedCharge(l: UschedLwp): void {
   if (l.us.vcpu >= 0) charge(gd.usched, l.us, gd.machine.now());
-}
-
-/** Kernel time on the lwp's LWKT thread, ns. */
-export function uschedAddThreadNs(l: UschedLwp, ns: number): void {
-  l.us.threadNs += ns;
-  gd.usched.sysNs += ns;
 }
 
 /** First thing at each trap: samples how much of the time on the CPU is kernel time. */
