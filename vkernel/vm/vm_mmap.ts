@@ -15,7 +15,7 @@ import { EACCES, EAGAIN, EFAULT, EINVAL, EIO, ENODEV, ENOMEM, EOPNOTSUPP, Errno 
 import { gd } from '../sys/globaldata.js';
 import type { SyscallImpls } from '../sys/syscall.js';
 import { pmapLookup, pmapRemove, pmapUpdate } from './pmap.js';
-import { vmFault, vmPrefault } from './vm_fault.js';
+import { vmFault, vmFaultTry, vmPrefault } from './vm_fault.js';
 import {
   vmMapFind,
   vmMapFree,
@@ -119,13 +119,20 @@ function sysMmap(lwp: Lwp, a: Float64Array): number | Errno {
     return va;
   }
   if (vm.wireFuture) setWired(vm, va, va + size, true);
-  if (object !== null && prot !== Prot.NONE) vmPrefault(vm, va, va + Math.min(size, PREFAULT_MAX));
+  if (object !== null) {
+    if (prot !== Prot.NONE) vmPrefault(vm, va, va + Math.min(size, PREFAULT_MAX));
+  } else if (size <= TOUCH_MAX && (prot & Prot.WRITE) !== 0 && gd.vm.pages.freeCount > gd.vm.freeTarget) {
+    // Small writable memory is used at once: save it the trap. What cannot be had now comes by a fault as always.
+    void vmFaultTry(vm, va, Prot.WRITE);
+  }
   pmapUpdate(vm.pmap);
   return va + pageoff;
 }
 
 /** Of a mapped file, what is resident is mapped at once up to this size. */
 const PREFAULT_MAX = 128 * 1024;
+/** Anonymous memory up to this size gets its first pages at once. */
+const TOUCH_MAX = 64 * 1024;
 
 /** The page range around [addr, addr + len), rounded outwards, or EINVAL when it is not in the user's range. */
 const range = { start: 0, end: 0 };
