@@ -168,6 +168,7 @@ function fault(vm: Vmspace, va: number, access: number): Errno | null {
     if (m < 0) return ENOMEM;
     sys.pages.flags[m] |= PG.VALID | PG.DIRTY;
     sys.counters.cowFaults++;
+    if (obj.type === 'anon') vm.noteHot(va);
     // Others who share our object must see the copy from now on.
     if (own.refs > 1 && !own.oneMapping) pmapRemovePage(ppn);
     if (own.backing !== null && own.backing.backing !== null) vmObjectCollapse(own);

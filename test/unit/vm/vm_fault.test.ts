@@ -164,19 +164,44 @@ describe('vmFault', () => {
 describe('vmspaceFork', () => {
   beforeEach(() => setup());
 
-  it('protects the parent with one operation for a run, and fills the child of a small process', () => {
-    anon(100);
-    touch(vm, upTo(100));
+  it('protects the parent with one operation for a run, and fills the child where it has little', () => {
+    anon(60);
+    touch(vm, upTo(60));
+    expect(vmMapInsert(vm.map, null, 0, BASE * 2, 512 * PAGE, RW, 7)).to.equal(null);
+    expect(guestWrite(vm, BASE * 2, 1)).to.equal(null);
     pmapFlush(vm.pmap);
     mach.takeOps();
     mach.nrunning = 0;
     const flushes = mach.flushes;
     const child = vmspaceFork(vm) as Vmspace;
-    expect(mach.takeOps()).to.deep.equal([`protect ${BASE.toString(16)} 100 1`]);
+    expect(mach.takeOps()).to.deep.equal([
+      `protect ${BASE.toString(16)} 60 1`,
+      `protect ${(BASE * 2).toString(16)} 4 1`,
+    ]);
     expect(mach.flushes).to.equal(flushes);
-    expect(child.pmap.resident).to.equal(100);
+    expect(child.pmap.resident).to.equal(60);
     expect((child.mach as FakeVmspace).takeOps().length).to.be.at.most(8);
     expect(vmCheck()).to.deep.equal([]);
+  });
+
+  it('learns which pages are written after a fork, and copies them at the next', () => {
+    anon(32);
+    touch(vm, upTo(32));
+    vmspaceFree(vmspaceFork(vm) as Vmspace);
+    const kid = vmspaceFork(vm) as Vmspace;
+    guestWrite(vm, BASE + 7 * PAGE, 1);
+    vmspaceFree(kid);
+    const child = vmspaceFork(vm) as Vmspace;
+    const before = gd.vm.counters.vmFaults;
+    expect(guestWrite(vm, BASE + 7 * PAGE, 2)).to.equal(null);
+    expect(guestWrite(child, BASE + 7 * PAGE, 3)).to.equal(null);
+    expect(gd.vm.counters.vmFaults).to.equal(before);
+    expect(guestRead(vm, BASE + 7 * PAGE)).to.equal(2);
+    expect(guestRead(child, BASE + 7 * PAGE)).to.equal(3);
+    expect(guestRead(child, BASE + 8 * PAGE)).to.equal(8);
+    expect(vmCheck()).to.deep.equal([]);
+    vmspaceFree(child);
+    expect(gd.vm.objects.filter((o) => o !== null).length).to.equal(1);
   });
 
   it('flushes the protection at once when other threads of the parent may run', () => {
