@@ -125,7 +125,7 @@ export class SimKernel {
   }
 
   /** Run to the end, which must come within `limitNs` of virtual time. */
-  run(limitNs = 3600e9): StopCode {
+  run(limitNs = 86400e9): StopCode {
     try {
       this.sim.runUntil(() => this.sim.stopCode !== null, limitNs);
     } catch (e) {

@@ -16,6 +16,7 @@ import { Callout, calloutReset, calloutStop } from './kern_timeout.js';
 import { PCATCH, WaitQ, tsleep } from './lwkt_thread.js';
 import { type Lwp, type Proc, pfind } from './proc.js';
 import { putDuration, putTime, userCall } from './sys_util.js';
+import { uschedCharge } from './usched.js';
 
 declare module '../sys/globaldata.js' {
   interface GlobalData {
@@ -41,6 +42,7 @@ export function procTimes(p: Proc): { user: number; sys: number } {
   let user = p.ru.utimeNs;
   let sys = p.ru.stimeNs;
   for (const l of p.lwps.values()) {
+    uschedCharge(l);
     user += l.us.uticksNs;
     sys += l.us.sticksNs;
   }
@@ -65,6 +67,7 @@ function clockNs(lwp: Lwp, id: number): number | null {
       return t.user + t.sys;
     }
     case 14:
+      uschedCharge(lwp);
       return lwp.us.uticksNs + lwp.us.sticksNs;
     default: {
       // Per-process CPU clock of clock_getcpuclockid: (tid << 32) | pid | 0x80000000.

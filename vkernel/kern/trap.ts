@@ -12,7 +12,7 @@
  */
 import { type MachLwp, Prot, Reg, Resume, Trap, TrapNo } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
-import { EACCES, EFAULT, EINTR, EINVAL, EJUSTRETURN, ERESTART, Errno, NOTNOW } from '../sys/errno.js';
+import { EACCES, EFAULT, EINTR, EINVAL, EJUSTRETURN, ENOMEM, ERESTART, Errno, NOTNOW } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import {
   SIGBUS,
@@ -31,7 +31,7 @@ import { vmPatchSite } from '../vm/vm_patch.js';
 import { copyin, copyinB } from '../vm/vm_user.js';
 import { lwpExit } from './kern_exit.js';
 import { panic } from './kern_shutdown.js';
-import { issignal, lwpSignal, sigexit } from './kern_sig.js';
+import { issignal, lwpSigCheck, lwpSignal, sigexit } from './kern_sig.js';
 import { tsleep, wakeup } from './lwkt_thread.js';
 import { type Lwp, LwpWork } from './proc.js';
 import { sendsig } from './sendsig.js';
@@ -309,6 +309,13 @@ function* slowFault(lwp: Lwp): Blocking<void> {
   const e = yield* vmFault(lwp.proc.vm, va, faultAccess(f[Reg.ERR * 2]));
   if (e === null) {
     lwp.proc.ru.majflt++;
+    return;
+  }
+  if (e === ENOMEM) {
+    // A signal (SIGKILL to whoever has most memory) ended the wait for pages: it comes first, then the fault again.
+    if (lwpSigCheck(lwp) !== null) return;
+    kprintf(`pid ${lwp.proc.pid} (${lwp.proc.comm}), uid ${lwp.proc.cred.uid}: out of memory, killed\n`);
+    yield* sigexit(lwp, SIGKILL);
     return;
   }
   yield* trapsignal(lwp, SIGSEGV, e === EACCES ? 2 : 1, va);

@@ -55,6 +55,8 @@ export class Guest {
   computeLeft = 0;
   /** Where rip is unless the kernel sends the thread elsewhere. */
   private expected = -1;
+  /** Scripts met, by address: addr() asks when the page has been taken away meanwhile. */
+  private readonly met = new Map<number, { program: number; slot: number }>();
 
   constructor(
     readonly sim: SimMachine,
@@ -216,7 +218,9 @@ export class Guest {
     this.sim.ram.read(pa, b, 0, 16);
     if (!SIM_MAGIC.every((x, i) => x === b[i])) return null;
     const v = new DataView(b.buffer);
-    return this.sim.programs[v.getUint32(8, true)]?.scripts[v.getUint32(12, true)] ?? null;
+    const at = { program: v.getUint32(8, true), slot: v.getUint32(12, true) };
+    this.met.set(va, at);
+    return this.sim.programs[at.program]?.scripts[at.slot] ?? null;
   }
 
   /** System call `nr`; restarted when the kernel says so. */
@@ -290,14 +294,10 @@ export class Guest {
   /** Address of a script in the program that this thread runs: for handlers, threads, fork. */
   addr(fn: Script): number {
     const rip = this.reg(Reg.RIP);
-    const pa = this.lwp.vmspace.translate(rip, Prot.EXEC);
-    if (typeof pa !== 'number') throw new Error('sim: addr: no program at rip');
-    const b = new Uint8Array(16);
-    this.sim.ram.read(pa, b, 0, 16);
-    if (!SIM_MAGIC.every((x, i) => x === b[i])) throw new Error('sim: addr: not in a program');
-    const v = new DataView(b.buffer);
-    const program = this.sim.programs[v.getUint32(8, true)];
-    return rip + 16 * (program.slot(fn) - v.getUint32(12, true));
+    const at = this.met.get(rip);
+    if (at === undefined) throw new Error('sim: addr: not in a program');
+    const program = this.sim.programs[at.program];
+    return rip + 16 * (program.slot(fn) - at.slot);
   }
 
   log(text: string): void {
