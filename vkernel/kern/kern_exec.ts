@@ -14,6 +14,7 @@ import { SIGABRT, SIGCHLD, SIG_DFL, SIG_IGN } from '../sys/signal.js';
 import type { SyscallImpls } from '../sys/syscall.js';
 import { copyinB, copyinstrB, copyoutB } from '../vm/vm_user.js';
 import { type VmObject, vmObjectAlloc, vmObjectDeref, vmObjectRef } from '../vm/vm_object.js';
+import { vmPrefault } from '../vm/vm_fault.js';
 import { vmMapInsert } from '../vm/vm_map.js';
 import { vmPageAlloc } from '../vm/vm_page.js';
 import { type Vmspace, vmspaceExec, vmspaceFree } from '../vm/vmspace.js';
@@ -147,6 +148,9 @@ const protOf = (flags: number): Prot =>
 
 const RWX = Prot.READ | Prot.WRITE | Prot.EXEC;
 
+/** Of each segment, so much is mapped at once if it is in memory. */
+const PREFAULT = 512 * 1024;
+
 /** Map the segments of `image` at `base`. */
 function* mapImage(vm: Vmspace, vp: Vnode, image: ElfImage, base: number): Blocking<Errno | null> {
   const object = vp.ops.getObject(vp);
@@ -164,6 +168,7 @@ function* mapImage(vm: Vmspace, vp: Vnode, image: ElfImage, base: number): Block
         vmObjectDeref(object);
         return e;
       }
+      vmPrefault(vm, start, Math.min(fileTop, start + PREFAULT));
     }
     const bssStart = s.filesz > 0 ? fileTop : start;
     if (memTop > bssStart) {
