@@ -20,7 +20,7 @@ import { sigSyscalls } from './sys_sig.js';
 import { makeSysent, type Sysent } from './syscalls.js';
 import { vfsSyscalls } from './vfs_init.js';
 
-/** The table, the same for every kernel of this process but for the `warned` marks. */
+/** The table, the same for every kernel of this process. */
 let sysent: (Sysent | null)[] | null = null;
 
 /** The joined table. */
@@ -48,4 +48,5 @@ export function joinSysent(): (Sysent | null)[] {
 
 export function initSyscallTables(): void {
   gd.sysent = joinSysent();
+  gd.saidMissing = new Set();
 }

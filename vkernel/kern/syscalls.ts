@@ -36,8 +36,6 @@ export interface Sysent {
   readonly kinds: Uint8Array;
   readonly res: string;
   readonly impl: SyscallImpl | null;
-  /** Set when a missing implementation has been reported. */
-  warned: boolean;
 }
 
 type Row = readonly [no: number, name: string, args: string, res: string];
@@ -402,7 +400,7 @@ export function makeSysent(...tables: SyscallImpls[]): (Sysent | null)[] {
   for (const [no, name, argText, res] of rows) {
     const args = parseArgs(argText);
     const kinds = Uint8Array.from(args, (a) => a.kind);
-    sysent[no] = { no, name, args, kinds, res, impl: impls.get(name) ?? null, warned: false };
+    sysent[no] = { no, name, args, kinds, res, impl: impls.get(name) ?? null };
     impls.delete(name);
   }
   if (impls.size > 0) throw new Error(`no such system call: ${[...impls.keys()].join(', ')}`);

@@ -43,6 +43,8 @@ import { uschedRelease, uschedReturn, uschedTrap } from './usched.js';
 declare module '../sys/globaldata.js' {
   interface GlobalData {
     sysent: (Sysent | null)[];
+    /** System calls without an implementation that have been reported. */
+    saidMissing: Set<number>;
   }
 }
 
@@ -220,8 +222,8 @@ function finish(lwp: Lwp, se: Sysent | null, r: number | Errno): void {
 /** A number without a row: SIGSYS and EINVAL. A row without an implementation: EINVAL, said once. */
 function noSyscall(lwp: Lwp, se: Sysent | null, no: number): void {
   if (se === null) lwpSignal(lwp, SIGSYS);
-  else if (!se.warned) {
-    se.warned = true;
+  else if (!gd.saidMissing.has(no)) {
+    gd.saidMissing.add(no);
     kprintf(`pid ${lwp.proc.pid} (${lwp.proc.comm}): system call ${no} (${se.name}) is not implemented\n`);
   }
   finish(lwp, se, EINVAL);
