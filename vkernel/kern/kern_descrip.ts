@@ -41,7 +41,7 @@ export function setKnoteFdclose(fn: (fdp: FileDesc, fd: number) => void): void {
 
 /** Most descriptors `p` may have: getdtablesize. */
 export function fdlimit(p: Proc): number {
-  return Math.min(p.limits.cur[RLIMIT_NOFILE], gd.vfs.maxfilesperproc);
+  return Math.min(p.limits.cur[RLIMIT_NOFILE], gd.mib?.maxfilesperproc ?? gd.vfs.maxfilesperproc);
 }
 
 /** A free descriptor of at least `want`; EMFILE. */

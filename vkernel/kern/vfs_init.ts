@@ -27,14 +27,22 @@ import { Ucred } from './proc.js';
 import { kprintf } from './subr_prf.js';
 import { vfsAttrSyscalls } from './vfs_attr_syscalls.js';
 import { vfsMountSyscalls } from './vfs_mount_syscalls.js';
+import { vfsNoaclSyscalls } from './vfs_noacl.js';
 import { vfsNameSyscalls } from './vfs_syscalls.js';
+import { vfsSysctlInit } from './vfs_sysctl.js';
 
 /** All calls about files and mounts; descriptors and transfers are descripSyscalls and genericSyscalls. */
-export const vfsSyscalls: SyscallImpls = { ...vfsNameSyscalls, ...vfsAttrSyscalls, ...vfsMountSyscalls };
+export const vfsSyscalls: SyscallImpls = {
+  ...vfsNameSyscalls,
+  ...vfsAttrSyscalls,
+  ...vfsMountSyscalls,
+  ...vfsNoaclSyscalls,
+};
 
 /** State of the room, the file system types and the devices every system has. Other rooms add theirs after it. */
 export function vfsBoot(): void {
   vfsInit();
+  vfsSysctlInit();
   vfsRegister(tmpfsVfsOps);
   vfsRegister(devfsVfsOps);
   vfsRegister(hammer2VfsOps);

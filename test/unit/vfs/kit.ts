@@ -7,6 +7,7 @@ import { descripSyscalls } from '../../../vkernel/kern/kern_descrip.js';
 import { FileDesc } from '../../../vkernel/kern/file.js';
 import { lwktCreate, lwktDispatch, lwktInit, TDPRI_KERN_USER } from '../../../vkernel/kern/lwkt_thread.js';
 import { prfInit } from '../../../vkernel/kern/subr_prf.js';
+import { sysctlInit } from '../../../vkernel/kern/kern_sysctl.js';
 import { genericSyscalls } from '../../../vkernel/kern/sys_generic.js';
 import { vfsSyscalls } from '../../../vkernel/kern/vfs_init.js';
 import { vfsBoot, mountRoot } from '../../../vkernel/kern/vfs_init.js';
@@ -40,6 +41,7 @@ export class Kit {
     calloutInit();
     lwktInit(1);
     vmInit();
+    sysctlInit();
     procInit(1000);
     vfsBoot();
     this.machine.attach({

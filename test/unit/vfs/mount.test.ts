@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { devOps, destroyDev, makeDev, makeDevAlias } from '../../../vkernel/vfs/devfs/cdev.js';
 import { Disk } from '../../../vkernel/vfs/bio.js';
 import { vkdFind } from '../../../vkernel/vfs/devfs/vkd.js';
-import { EIO, ENXIO, EROFS } from '../../../vkernel/sys/errno.js';
+import { EIO, ENXIO, EROFS, type Errno } from '../../../vkernel/sys/errno.js';
+import { sysctlGet } from '../../../vkernel/kern/kern_sysctl.js';
 import { gd } from '../../../vkernel/sys/globaldata.js';
 import { unpackTar, tarEntries } from '../../../vkernel/vfs/tmpfs/unpack.js';
 import type { TmpNode } from '../../../vkernel/vfs/tmpfs/tmpfs.js';
@@ -288,6 +289,21 @@ describe('devices', () => {
     expect(k.run(disk.read(0, new Uint8Array(65536)))).to.equal(EIO);
     expect(gd.vm.pages.freeCount).to.equal(free);
     expect(vkdFind('vkd9')).to.equal(null);
+  });
+});
+
+describe('sysctl of the VFS', () => {
+  it('types, devices and files', () => {
+    const k = new Kit({ disks: [{ sizeBytes: 8192 }] });
+    const u = k.proc();
+    const text = (b: Uint8Array | Errno): string => String.fromCharCode(...(b as Uint8Array)).replace(/\0.*/, '');
+    expect(text(sysctlGet('kern.disks'))).to.equal('vkd0');
+    const n = new DataView((sysctlGet('kern.openfiles') as Uint8Array).buffer).getInt32(0, true);
+    u.ok('dup', u.open('/dev/null'));
+    expect(new DataView((sysctlGet('kern.openfiles') as Uint8Array).buffer).getInt32(0, true)).to.equal(n + 1);
+    expect(u.err('__acl_get_file', '/none', 0, 0)).to.equal('ENOENT');
+    expect(u.err('__acl_get_file', '/dev', 0, 0)).to.equal('ENOTSUP');
+    expect(u.err('__acl_get_fd', 77, 0, 0)).to.equal('EBADF');
   });
 });
 

@@ -28,7 +28,7 @@ import {
   vmObjectTerminate,
 } from '../../vm/vm_object.js';
 import { PG, vmPageAllocRun, vmPageFree } from '../../vm/vm_page.js';
-import { MNT_NODEV, type Mount, type MountArgs, type Statfs, type VfsOps } from '../mount.js';
+import { MNT_NODEV, MNT_NOSUID, type Mount, type MountArgs, type Statfs, type VfsOps } from '../mount.js';
 import { modeToVtype, Vattr, Vnode } from '../vnode.js';
 import type { FilePager } from '../vnode_pager.js';
 import { hostfsVops } from './hostfs_vnops.js';
@@ -363,13 +363,14 @@ export const hostfsVfsOps: VfsOps = {
     const hm = new HostMount(mp, o.dir, o.ids === 'keep');
     mp.data = hm;
     mp.from = o.from;
-    mp.flags |= MNT_NODEV;
+    // Set-id bits and device numbers of the host mean nothing in the guest.
+    mp.flags |= MNT_NODEV | MNT_NOSUID;
     mp.volatileAttr = true;
     mp.nameTtlNs = ATTR_TTL_NS;
     return getFile(hm, null, '', st).vp;
   },
   *update(mp) {
-    return (mp.flags & MNT_NODEV) === 0 ? EPERM : null;
+    return (mp.flags & MNT_NODEV) === 0 || (mp.flags & MNT_NOSUID) === 0 ? EPERM : null;
   },
   *unmount(mp) {
     const hm = mp.data as HostMount;
