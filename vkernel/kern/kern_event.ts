@@ -69,7 +69,7 @@ import {
   type Kevent,
 } from './kern_knote.js';
 import { Callout, calloutReset, calloutStop } from './kern_timeout.js';
-import { PCATCH, tsleep } from './lwkt_thread.js';
+import { PCATCH, lwktYield, tsleep } from './lwkt_thread.js';
 import { ProcState, type Lwp, type Proc } from './proc.js';
 import { PIPE_BUF } from './sys_pipe.js';
 import { selectSyscalls } from './sys_select.js';
@@ -344,6 +344,8 @@ export const KEV_SIZE = 32;
 /** Changes and events are moved in batches of this many. */
 const BATCH = 64;
 const TWO32 = 0x1_0000_0000;
+/** Longer waits are cut into days, so that times stay exact. */
+const MAX_SLEEP_NS = 24 * 3600e9;
 
 export function readKevent(v: DataView, o: number): Kevent {
   return {
@@ -482,6 +484,8 @@ function* doKevent(
   let records = 0;
   const rec = new Uint8Array(KEV_SIZE);
   for (let i = 0; i < nchanges; i += BATCH) {
+    // Long lists must not hold up the kernel.
+    if (i > 0) yield* lwktYield();
     const n = Math.min(BATCH, nchanges - i);
     const e = yield* copyinB(vm, changes + i * KEV_SIZE, buf, 0, n * KEV_SIZE);
     if (e !== null) return e;
@@ -508,7 +512,7 @@ function* doKevent(
     if (kq.closed) return EBADF;
     const left = deadline - gd.machine.now();
     if (left <= 0) return 0;
-    const e = yield* tsleep(kq.q, 'kqread', PCATCH, left);
+    const e = yield* tsleep(kq.q, 'kqread', PCATCH, left < Infinity ? Math.min(left, MAX_SLEEP_NS) : 0);
     if (e === EWOULDBLOCK) continue;
     if (e !== null) return e === ERESTART ? EINTR : e;
   }

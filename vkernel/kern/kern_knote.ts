@@ -12,7 +12,8 @@
  *
  * Counterpart: sys/kern/kern_event.c; dragonfly-abi.md 3.4
  */
-import { EBADF, EINVAL, ENOENT, EOPNOTSUPP, Errno } from '../sys/errno.js';
+import { EBADF, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, Errno } from '../sys/errno.js';
+import { gd } from '../sys/globaldata.js';
 import type { File, FileDesc } from './file.js';
 import { WaitQ, wakeup } from './lwkt_thread.js';
 
@@ -67,6 +68,16 @@ export const NOTE_FFLAGSMASK = 0x00ffffff;
 export const NOTE_FFAND = 0x40000000;
 export const NOTE_FFOR = 0x80000000;
 export const NOTE_FFCOPY = 0xc0000000;
+
+declare module '../sys/globaldata.js' {
+  interface GlobalData {
+    /** Knotes of all kqueues; undefined before the first. */
+    nknotes?: number;
+  }
+}
+
+/** Knotes in the whole system: a guest must not fill the host's memory with them. */
+export const MAX_KNOTES = 200_000;
 
 const KN_ACTIVE = 1;
 const KN_QUEUED = 2;
@@ -238,6 +249,7 @@ export function kqueueRegister(kq: Kqueue, fdp: FileDesc, kev: Kevent): Errno | 
   const flags = kev.flags & ~EV_SYSFLAGS;
   if ((kev.flags & EV_ADD) !== 0) {
     if (kn === null) {
+      if ((gd.nknotes ?? 0) >= MAX_KNOTES) return ENOMEM;
       kn = new Knote(
         kq,
         kev.identLo,
@@ -258,6 +270,7 @@ export function kqueueRegister(kq: Kqueue, fdp: FileDesc, kev: Kevent): Errno | 
         return e;
       }
       kq.knotes.set(key, kn);
+      gd.nknotes = (gd.nknotes ?? 0) + 1;
       if (fdFilter) knoteLinkFd(kn);
     } else if (filter === EVFILT_USER) {
       userTouch(kn, kev);
@@ -327,7 +340,10 @@ export function knoteDrop(kn: Knote): void {
     }
   }
   const key = keyOf(kn.identLo, kn.identHi, kn.filter);
-  if (kn.kq.knotes.get(key) === kn) kn.kq.knotes.delete(key);
+  if (kn.kq.knotes.get(key) === kn) {
+    kn.kq.knotes.delete(key);
+    gd.nknotes = (gd.nknotes ?? 0) - 1;
+  }
 }
 
 /**

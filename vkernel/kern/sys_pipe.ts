@@ -9,6 +9,7 @@
  */
 import { type Blocking, runSync } from '../sys/blocking.js';
 import { EAGAIN, EINVAL, ENOTTY, EPIPE, Errno, NOTNOW } from '../sys/errno.js';
+import { gd } from '../sys/globaldata.js';
 import type { SyscallImpls } from '../sys/syscall.js';
 import { S_IFIFO, VType, type Vattr } from '../vfs/vnode.js';
 import { type Uio, uiomove, uiomoveB } from '../vm/uio.js';
@@ -30,7 +31,8 @@ import { PCATCH, WaitQ, tsleep, wakeup } from './lwkt_thread.js';
 import type { Lwp } from './proc.js';
 
 export const PIPE_SIZE = 65536;
-const PIPE_MASK = PIPE_SIZE - 1;
+/** Ring of a pipe made when all pipes together have taken their share of memory. */
+const PIPE_SMALL = 4096;
 /** Writes up to this many bytes are atomic, and a pipe is writable when so many fit. */
 export const PIPE_BUF = 512;
 /** A long writer sleeps until this much fits: fewer switches. */
@@ -40,8 +42,17 @@ const WRITE_CHUNK = 16384;
 const spare: Uint8Array[] = [];
 const MAX_SPARE = 16;
 
+declare module '../sys/globaldata.js' {
+  interface GlobalData {
+    /** Bytes in the rings of this kernel's pipes; undefined before the first. */
+    pipeBytes?: number;
+  }
+}
+
 export class PipeBuf {
   ring: Uint8Array | null = null;
+  /** Length of the ring, a power of two; settled with the first byte. */
+  size = PIPE_SIZE;
   /** Place of the first byte, and how many there are. */
   r = 0;
   len = 0;
@@ -58,20 +69,33 @@ export class PipeBuf {
   readonly wklist = new Klist();
 
   get room(): number {
-    return PIPE_SIZE - this.len;
+    return this.size - this.len;
   }
   dispose(): void {
-    if (this.ring !== null && spare.length < MAX_SPARE) spare.push(this.ring);
+    if (this.ring !== null) {
+      gd.pipeBytes = (gd.pipeBytes ?? 0) - this.size;
+      if (this.size === PIPE_SIZE && spare.length < MAX_SPARE) spare.push(this.ring);
+    }
     this.ring = null;
     this.len = 0;
   }
 }
 
-const ringOf = (b: PipeBuf): Uint8Array => (b.ring ??= spare.pop() ?? new Uint8Array(PIPE_SIZE));
+const ringOf = (b: PipeBuf): Uint8Array => b.ring ?? newRing(b);
+
+/** Give the pipe its ring: full size as long as all pipes stay within 1/8 of guest RAM, which hostile guests must not exceed much. */
+function newRing(b: PipeBuf): Uint8Array {
+  const used = gd.pipeBytes ?? 0;
+  const limit = (gd.machine.ram.npages * 4096) / 8;
+  b.size = used + PIPE_SIZE <= limit ? PIPE_SIZE : PIPE_SMALL;
+  gd.pipeBytes = used + b.size;
+  b.ring = (b.size === PIPE_SIZE ? spare.pop() : undefined) ?? new Uint8Array(b.size);
+  return b.ring;
+}
 
 function commitRead(b: PipeBuf, n: number): void {
   if (n === 0) return;
-  b.r = (b.r + n) & PIPE_MASK;
+  b.r = (b.r + n) & (b.size - 1);
   b.len -= n;
   if (b.len === 0) b.r = 0;
   if (b.wq.head !== null && b.room >= b.wneed) wakeup(b.wq);
@@ -88,15 +112,15 @@ function commitWrite(b: PipeBuf, n: number): void {
 /** Copy `n` bytes out from the front, or in behind the end, without committing. */
 function move(b: PipeBuf, n: number, uio: Uio, out: boolean): Errno | null {
   const ring = ringOf(b);
-  const at = out ? b.r : (b.r + b.len) & PIPE_MASK;
-  const first = Math.min(n, PIPE_SIZE - at);
+  const at = out ? b.r : (b.r + b.len) & (b.size - 1);
+  const first = Math.min(n, b.size - at);
   const e = uiomove(ring, at, first, uio);
   return e !== null || first === n ? e : uiomove(ring, 0, n - first, uio);
 }
 function* moveB(b: PipeBuf, n: number, uio: Uio, out: boolean): Blocking<Errno | null> {
   const ring = ringOf(b);
-  const at = out ? b.r : (b.r + b.len) & PIPE_MASK;
-  const first = Math.min(n, PIPE_SIZE - at);
+  const at = out ? b.r : (b.r + b.len) & (b.size - 1);
+  const first = Math.min(n, b.size - at);
   const e = yield* uiomoveB(ring, at, first, uio);
   return e !== null || first === n ? e : yield* uiomoveB(ring, 0, n - first, uio);
 }
@@ -134,6 +158,8 @@ export function* pipeRead(b: PipeBuf, uio: Uio, flags: number): Blocking<Errno |
 export function pipeTryWrite(b: PipeBuf, uio: Uio, flags: number): Errno | null {
   if (b.readerGone) return EPIPE;
   const want = uio.resid;
+  // The ring comes first: it says how much room there is.
+  if (want > 0) ringOf(b);
   let n = want;
   if (b.wbusy) return (flags & O_NONBLOCK) !== 0 ? EAGAIN : NOTNOW;
   if (n > b.room) {
@@ -155,6 +181,7 @@ export function* pipeWrite(b: PipeBuf, uio: Uio, flags: number): Blocking<Errno 
     if (e !== null) return e;
   }
   b.wbusy = true;
+  if (uio.resid > 0) ringOf(b);
   try {
     // A short write goes in whole.
     const atomic = uio.resid <= PIPE_BUF ? uio.resid : 1;
@@ -162,7 +189,7 @@ export function* pipeWrite(b: PipeBuf, uio: Uio, flags: number): Blocking<Errno 
       if (b.readerGone) return EPIPE;
       if (b.room < atomic) {
         if ((flags & O_NONBLOCK) !== 0) return EAGAIN;
-        b.wneed = Math.max(atomic, Math.min(uio.resid, WRITE_CHUNK));
+        b.wneed = Math.max(atomic, Math.min(uio.resid, WRITE_CHUNK, b.size));
         const e = yield* tsleep(b.wq, 'pipewr', PCATCH);
         if (e !== null) return e;
         continue;
@@ -236,8 +263,8 @@ function fillStat(fp: File, va: Vattr): Errno | null {
   va.gid = fp.cred.gid;
   va.ino = p.ino;
   va.size = p.rd.len;
-  va.bytes = PIPE_SIZE;
-  va.blksize = PIPE_SIZE;
+  va.bytes = p.rd.size;
+  va.blksize = p.rd.size;
   return null;
 }
 

@@ -43,6 +43,9 @@ const POLL_READ = POLLIN | POLLRDNORM;
 const POLL_EXCEPT = POLLPRI | POLLRDBAND;
 const POLL_WRITE = POLLOUT | POLLWRBAND;
 
+/** Longer waits are cut into days, so that times stay exact. */
+const MAX_SLEEP_NS = 24 * 3600e9;
+
 /** One descriptor being waited for. */
 class Watch {
   readonly knotes: Knote[] = [];
@@ -169,7 +172,7 @@ function* wait(
       if (n > 0) return n;
       const left = deadline - gd.machine.now();
       if (left <= 0) return 0;
-      const e = yield* tsleep(kq.q, wmesg, PCATCH, left);
+      const e = yield* tsleep(kq.q, wmesg, PCATCH, left < Infinity ? Math.min(left, MAX_SLEEP_NS) : 0);
       if (e !== null && e !== EWOULDBLOCK) return e === ERESTART ? EINTR : e;
       // The pending queue only woke us.
       while (kq.head !== null) kqueueForget(kq);

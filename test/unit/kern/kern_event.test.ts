@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { EBADF, EINTR, EINVAL, ENOENT, EOPNOTSUPP, ESRCH, Errno } from '../../../vkernel/sys/errno.js';
+import { EBADF, EINTR, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, ESRCH, Errno } from '../../../vkernel/sys/errno.js';
 import {
   EVFILT_AIO,
   EVFILT_PROC,
@@ -20,6 +20,7 @@ import {
   EV_NODATA,
   EV_ONESHOT,
   EV_RECEIPT,
+  MAX_KNOTES,
   NOTE_CHILD,
   NOTE_EXEC,
   NOTE_EXIT,
@@ -352,10 +353,19 @@ describe('kqueue', () => {
     expect(s.poll().map((e) => [e.filter, e.fflags])).to.deep.equal([[EVFILT_VNODE, NOTE_WRITE]]);
   });
 
+  it('has room for so many knotes', () => {
+    gd.nknotes = MAX_KNOTES - 1;
+    expect(s.change(ev(1, EVFILT_USER, EV_ADD))).to.equal(0);
+    expect(s.change(ev(2, EVFILT_USER, EV_ADD))).to.equal(ENOMEM);
+    s.change(ev(1, EVFILT_USER, EV_DELETE));
+    expect(s.change(ev(2, EVFILT_USER, EV_ADD))).to.equal(0);
+  });
+
   it('leaves nothing behind when closed', () => {
     s.change(ev(s.r, EVFILT_READ, EV_ADD), ev(5, EVFILT_TIMER, EV_ADD, 0, 10));
     expect(s.u.p.fd.knotes).not.to.equal(null);
     s.u.ok('close', s.kq);
+    expect(gd.nknotes).to.equal(0);
     expect(s.u.p.fd.knotes).to.equal(null);
     expect(gd.callouts.heap.size).to.equal(0);
     s.write(s.w, 'x');

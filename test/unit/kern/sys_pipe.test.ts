@@ -140,4 +140,31 @@ describe('pipes', () => {
     const st = u.fstat(r);
     expect(st.mode & 0o170000).to.equal(0o010000);
   });
+
+  it('take at most an eighth of memory; later pipes are small but whole', () => {
+    const d = u.put(pattern(8000));
+    const limit = (32 * 2 ** 20) / 8;
+    const pipes: [number, number][] = [];
+    for (let i = 0; i < 100; i++) {
+      open(O.NONBLOCK);
+      u.ok('write', w, d, 1);
+      pipes.push([r, w]);
+    }
+    expect(gd.pipeBytes).to.be.within(limit, limit + 100 * 4096);
+    expect(u.ok('write', w, d, 8000)).to.equal(4095);
+    expect(u.sys('write', w, d, PIPE_BUF)).to.equal(EAGAIN);
+    expect(u.ok('read', r, buf, 9000)).to.equal(4096);
+    const big = pattern(3 * 4096 + 5);
+    open(0);
+    const wr = u.begin('write', w, u.put(big), big.length);
+    const got: number[] = [];
+    while (got.length < big.length) got.push(...u.get(buf, u.ok('read', r, buf, 1000)));
+    kit.settle();
+    expect([wr.value, Buffer.compare(Uint8Array.from(got), big)]).to.deep.equal([big.length, 0]);
+    for (const [a, b] of [...pipes, [r, w]]) {
+      u.ok('close', a);
+      u.ok('close', b);
+    }
+    expect(gd.pipeBytes).to.equal(0);
+  });
 });
