@@ -214,6 +214,8 @@ export function* ttyIoctl(t: Tty, cmd: number, data: DataView, flags: number, lw
       const pg = pgfind(data.getInt32(0, true));
       if (pg === null || pg.session !== p.pgrp.session) return EPERM;
       t.pgrp = pg;
+      // Readers that sleep look again: they may be in the background now, and a stop does not end their sleep.
+      wakeup(t.rq);
       return 0;
     }
     case TIOCGWINSZ:
