@@ -293,6 +293,8 @@ function* startRun(m: Machine, run: RunOptions): Blocking<void> {
       if (c.state !== ProcState.ZOMB) continue;
       if (c === p) {
         const sig = c.xstat & 0x7f;
+        // What mappings of host files have changed goes back to the host.
+        yield* vfsSyncAll();
         m.stop({ kind: 'exit', status: sig !== 0 ? 128 + sig : (c.xstat >> 8) & 0xff });
         return;
       }

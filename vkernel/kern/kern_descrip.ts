@@ -153,9 +153,10 @@ function fdcloseTry(p: Proc, fd: number): Errno | null {
     // Closing may have to sleep; ask before anything is changed. The descriptor is still there meanwhile, unseen.
     const vp = fileVnode(fp);
     if (vp !== null && vp.lockf !== null) lfRelease(vp, p);
+    if (knoteFdclose !== null && p.fd.knotes !== null) knoteFdclose(p.fd, fd);
     const e = fdropTry(fp);
     if (e === NOTNOW) return NOTNOW;
-    fdremoveClosed(p, p.fd, fd);
+    fdremoveClosed(p.fd, fd);
     return e;
   }
   fdremove(p, p.fd, fd);
@@ -163,9 +164,8 @@ function fdcloseTry(p: Proc, fd: number): Errno | null {
   return null;
 }
 
-/** fdremove for a file that is closed already. */
-function fdremoveClosed(_p: Proc, fdp: FileDesc, fd: number): void {
-  if (knoteFdclose !== null && fdp.knotes !== null) knoteFdclose(fdp, fd);
+/** Free the descriptor of a file that is closed already. */
+function fdremoveClosed(fdp: FileDesc, fd: number): void {
   fdp.files[fd] = null;
   fdp.fdflags[fd] = 0;
   if (fd < fdp.freeHint) fdp.freeHint = fd;

@@ -28,11 +28,13 @@ import { kprintf } from './subr_prf.js';
 import { vfsAttrSyscalls } from './vfs_attr_syscalls.js';
 import { vfsMountSyscalls } from './vfs_mount_syscalls.js';
 import { vfsNoaclSyscalls } from './vfs_noacl.js';
-import { vfsNameSyscalls } from './vfs_syscalls.js';
+import { vfsNameSyscalls } from './vfs_names.js';
+import { vfsLookupSyscalls } from './vfs_syscalls.js';
 import { vfsSysctlInit } from './vfs_sysctl.js';
 
 /** All calls about files and mounts; descriptors and transfers are descripSyscalls and genericSyscalls. */
 export const vfsSyscalls: SyscallImpls = {
+  ...vfsLookupSyscalls,
   ...vfsNameSyscalls,
   ...vfsAttrSyscalls,
   ...vfsMountSyscalls,

@@ -33,8 +33,12 @@ import { modeToVtype, Vattr, Vnode } from '../vnode.js';
 import type { FilePager } from '../vnode_pager.js';
 import { hostfsVops } from './hostfs_vnops.js';
 
-/** How long attributes and names are believed, ns. */
+/**
+ * How long attributes and names are believed, ns. Names for less: a lookup then finds what has taken a name's place
+ * before stale attributes are noticed (ESTALE).
+ */
 export const ATTR_TTL_NS = 1e9;
+export const NAME_TTL_NS = 0.7e9;
 /** Open host handles per mount; the least recently used beyond that are closed. */
 const MAX_HANDLES = 200;
 /** Pages fetched from the host at a time. */
@@ -366,7 +370,7 @@ export const hostfsVfsOps: VfsOps = {
     // Set-id bits and device numbers of the host mean nothing in the guest.
     mp.flags |= MNT_NODEV | MNT_NOSUID;
     mp.volatileAttr = true;
-    mp.nameTtlNs = ATTR_TTL_NS;
+    mp.nameTtlNs = NAME_TTL_NS;
     return getFile(hm, null, '', st).vp;
   },
   *update(mp) {
