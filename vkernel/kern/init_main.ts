@@ -11,7 +11,7 @@ import type { HostDir, Machine, MachineHandlers, MachLwp, StopCode, Trap } from 
 import type { Blocking } from '../sys/blocking.js';
 import { Errno } from '../sys/errno.js';
 import { type GlobalData, gd, setGlobalData } from '../sys/globaldata.js';
-import { SIGINT, SIGKILL, SIGPIPE, SIGTERM } from '../sys/signal.js';
+import { SIGKILL, SIGPIPE, SIGUSR1 } from '../sys/signal.js';
 import { vmInit } from '../vm/vm_init.js';
 import { type Vmspace, vmspaceAlloc } from '../vm/vmspace.js';
 import { biodone } from '../vfs/bio.js';
@@ -27,10 +27,10 @@ import { mibInit } from './kern_mib.js';
 import { procSysctlInit } from './kern_proc.js';
 import { newSession } from './kern_prot.js';
 import { KernelPanic, panic } from './kern_shutdown.js';
-import { psignal, sigInit } from './kern_sig.js';
+import { pgsignal, psignal, sigInit } from './kern_sig.js';
 import { sysctlInit } from './kern_sysctl.js';
 import { timeInit } from './kern_time.js';
-import { calloutInit, calloutNextNs, softclock } from './kern_timeout.js';
+import { Callout, calloutInit, calloutNextNs, calloutReset, softclock } from './kern_timeout.js';
 import { umtxInit } from './kern_umtx.js';
 import {
   WaitQ,
@@ -42,7 +42,7 @@ import {
   tsleep,
   wakeup,
 } from './lwkt_thread.js';
-import { Pgrp, Proc, ProcState, Session, Ucred, pgrpEnter, procInit } from './proc.js';
+import { Pgrp, Proc, ProcState, Session, Ucred, pfind, pgrpEnter, procInit } from './proc.js';
 import { kprintf, prfInit } from './subr_prf.js';
 import { setSigpipe } from './sys_generic.js';
 import { setTempMaskFn } from './sys_select.js';
@@ -78,9 +78,16 @@ export interface BootOptions {
 /** How long dispatch() may keep the machine from looking at events, ns. */
 const DISPATCH_NS = 5e6;
 const MAXPROC_PER_MB = 4;
+/** The program of `vkernel run`. */
+const RUN_PID = 2;
+/** init's signal for halt (native/base/init.c). */
+const INIT_HALT = SIGUSR1;
+const HALT_PATIENCE_NS = 10e9;
 
 export class Kernel implements MachineHandlers {
   private readonly data: GlobalData;
+  private shutdownRequests = 0;
+  private readonly haltTimer = new Callout();
 
   constructor(
     readonly machine: Machine,
@@ -118,8 +125,26 @@ export class Kernel implements MachineHandlers {
   }
   onShutdownRequest(signo: number): void {
     setGlobalData(this.data);
-    if (this.options.run !== null) this.machine.stop({ kind: 'exit', status: signo });
-    else if (gd.initproc !== null) psignal(gd.initproc, signo === 2 ? SIGINT : SIGTERM);
+    this.shutdownRequests++;
+    if (this.options.run !== null) this.forward(signo);
+    else this.haltRequested();
+  }
+
+  /** A signal for `vkernel run`: the program gets it (host and guest agree on 1, 2, 3 and 15). The third time ends it. */
+  private forward(signo: number): void {
+    const p = pfind(RUN_PID);
+    if (p === null || this.shutdownRequests >= 3) this.machine.stop({ kind: 'exit', status: 128 + signo });
+    else pgsignal(p.pgrp, signo);
+  }
+
+  /** An orderly end of a booted guest: init halts it; whoever asks again, or waits too long, gets it without init. */
+  private haltRequested(): void {
+    if (gd.initproc === null || this.shutdownRequests > 1) {
+      this.machine.stop({ kind: 'halt' });
+      return;
+    }
+    psignal(gd.initproc, INIT_HALT);
+    calloutReset(this.haltTimer, HALT_PATIENCE_NS, () => this.machine.stop({ kind: 'halt' }));
   }
   dispatch(): boolean {
     setGlobalData(this.data);
@@ -279,7 +304,7 @@ function* startRun(m: Machine, run: RunOptions): Blocking<void> {
   if (init instanceof Errno) panic(`cannot make process 1: ${init.text}`);
   gd.initproc = init;
   init.comm = 'init';
-  const p = newKernelProc(2, init);
+  const p = newKernelProc(RUN_PID, init);
   if (p instanceof Errno) panic(`cannot make process 2: ${p.text}`);
   newSession(p);
   yield* openStreams(p);

@@ -114,6 +114,7 @@ export class HostMachine implements Machine {
   private readonly signals = new Map<NodeJS.Signals, () => void>([
     ['SIGTERM', () => this.post((h) => h.onShutdownRequest(15))],
     ['SIGINT', () => this.post((h) => h.onShutdownRequest(2))],
+    ['SIGQUIT', () => this.post((h) => h.onShutdownRequest(3))],
     ['SIGHUP', () => this.post((h) => h.onShutdownRequest(1))],
     ['SIGWINCH', () => this.post((h) => h.onConsoleResize())],
   ]);
