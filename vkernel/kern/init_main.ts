@@ -17,6 +17,7 @@ import { type Vmspace, vmspaceAlloc } from '../vm/vmspace.js';
 import { biodone } from '../vfs/bio.js';
 import { MNT_RDONLY } from '../vfs/mount.js';
 import { vfsSyncAll } from '../vfs/vfs_mount.js';
+import { ConsoleFeed } from './cons_feed.js';
 import { initSyscallTables } from './init_sysent.js';
 import { execProgram } from './kern_exec.js';
 import { fdalloc, fdinit } from './kern_descrip.js';
@@ -87,6 +88,7 @@ const HALT_PATIENCE_NS = 10e9;
 export class Kernel implements MachineHandlers {
   private readonly data: GlobalData;
   private shutdownRequests = 0;
+  private readonly feed = new ConsoleFeed(() => this.haltRequested());
   private readonly haltTimer = new Callout();
 
   constructor(
@@ -113,7 +115,8 @@ export class Kernel implements MachineHandlers {
   }
   onConsoleInput(data: Uint8Array): void {
     setGlobalData(this.data);
-    consoleInput(data);
+    if (this.machine.console.isatty) consoleInput(data);
+    else this.feed.input(data);
   }
   onConsoleResize(): void {
     setGlobalData(this.data);
