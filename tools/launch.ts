@@ -187,6 +187,7 @@ export async function launch(o: Options, version: string): Promise<number> {
         kenv: o.kenv,
         singleUser: o.singleUser,
         verbose: o.verbose,
+        term: process.stdin.isTTY && process.stdout.isTTY ? (process.env.TERM ?? 'xterm') : 'dumb',
         strace: o.strace ? (line) => void process.stderr.write(Buffer.from(line, 'latin1')) : null,
         run: o.command === 'run' ? runOptions(o, machine) : null,
       };

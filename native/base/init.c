@@ -53,9 +53,11 @@ open_console(int controlling)
 		ioctl(0, TIOCSCTTY, 0);
 }
 
+/* The terminal's type comes from the kernel, which has it from the vkernel command. */
+static char term[64] = "TERM=xterm";
 static char *const child_env[] = {
 	"PATH=/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin", "HOME=/root", "USER=root",
-	"LOGNAME=root", "SHELL=/bin/sh", "TERM=xterm", NULL
+	"LOGNAME=root", "SHELL=/bin/sh", term, NULL
 };
 
 static pid_t
@@ -146,6 +148,7 @@ init_main(int argc, char **argv)
 	static char *const shell_argv[] = { "-sh", NULL };
 	struct sigaction sa;
 	int single = 0, status;
+	const char *type = getenv("TERM");
 
 	if (getpid() != 1) {
 		fprintf(stderr, "init: already running\n");
@@ -154,6 +157,8 @@ init_main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (argv[i][0] == '-' && strchr(argv[i], 's') != NULL)
 			single = 1;
+	if (type != NULL)
+		snprintf(term, sizeof(term), "TERM=%s", type);
 	setsid();
 	open_console(0);
 	memset(&sa, 0, sizeof(sa));

@@ -108,6 +108,7 @@ export class SimKernel {
       kenv: new Map(),
       singleUser: o.singleUser ?? false,
       verbose: 0,
+      term: 'dumb',
       strace: o.strace === true ? (line) => this.trace.push(line) : null,
       run:
         run === undefined

@@ -44,7 +44,7 @@ import {
   wakeup,
 } from './lwkt_thread.js';
 import { Pgrp, Proc, ProcState, Session, Ucred, pfind, pgrpEnter, procInit } from './proc.js';
-import { kprintf, prfInit } from './subr_prf.js';
+import { kalert, kprintf, prfInit } from './subr_prf.js';
 import { setSigpipe } from './sys_generic.js';
 import { setTempMaskFn } from './sys_select.js';
 import { setTempMask } from './sys_sig.js';
@@ -70,6 +70,8 @@ export interface BootOptions {
   kenv: ReadonlyMap<string, string>;
   singleUser: boolean;
   verbose: number;
+  /** Type of the console's terminal, for TERM. */
+  term: string;
   /** Print every system call here. */
   strace: ((line: string) => void) | null;
   /** Start this program instead of /sbin/init. */
@@ -236,7 +238,7 @@ function initRooms(o: BootOptions): void {
 function killForMemory(vm: Vmspace): boolean {
   for (const p of gd.allproc.values()) {
     if (p.vm !== vm || p.pid === 1 || p.state === ProcState.ZOMB) continue;
-    kprintf('pid %d (%s), uid %d: out of memory, killed\n', p.pid, p.comm, p.cred.uid);
+    kalert('pid %d (%s), uid %d: out of memory, killed\n', p.pid, p.comm, p.cred.uid);
     psignal(p, SIGKILL);
     return true;
   }
@@ -297,7 +299,7 @@ function* startInit(o: BootOptions): Blocking<void> {
   gd.initproc = p;
   const argv = ['/sbin/init'];
   if (o.singleUser) argv.push('-s');
-  const e = yield* startProgram(p, '/sbin/init', argv, []);
+  const e = yield* startProgram(p, '/sbin/init', argv, [`TERM=${o.term}`]);
   if (e !== null) panic(`cannot start /sbin/init: ${e.text}`);
 }
 

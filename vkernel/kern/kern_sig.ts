@@ -239,7 +239,7 @@ export function* issignal(lwp: Lwp): Blocking<number> {
 export function* sigexit(lwp: Lwp, sig: number): Blocking<void> {
   const p = lwp.proc;
   if (sigDefault(sig) === SigDefault.CORE && gd.logsigexit)
-    kprintf(`pid ${p.pid} (${p.comm}), uid ${p.cred.uid}: exited on signal ${sig}\n`);
+    kprintf('pid %d (%s), uid %d: exited on signal %d\n', p.pid, p.comm, p.cred.uid, sig);
   yield* exit1(lwp, sig);
 }
 

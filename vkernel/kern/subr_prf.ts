@@ -128,3 +128,11 @@ export function kprintf(fmt: string, ...args: readonly PrintfArg[]): void {
   if (prf.toConsole) cons.write(encode(cons.isatty ? text.replace(/\n/g, '\r\n') : text));
   prf.onMessage?.();
 }
+
+/** kprintf for what a user must see even when the console is kept quiet (`vkernel run`). */
+export function kalert(fmt: string, ...args: readonly PrintfArg[]): void {
+  const quiet = !gd.prf.toConsole;
+  gd.prf.toConsole = true;
+  kprintf(fmt, ...args);
+  if (quiet) gd.prf.toConsole = false;
+}

@@ -36,7 +36,7 @@ import { tsleep, wakeup } from './lwkt_thread.js';
 import { type Lwp, LwpWork } from './proc.js';
 import { sendsig } from './sendsig.js';
 import { strace } from './strace.js';
-import { kprintf } from './subr_prf.js';
+import { kalert, kprintf } from './subr_prf.js';
 import { ArgKind, SYS_MAXSYSCALL, type Sysent } from './syscalls.js';
 import { uschedRelease, uschedReturn, uschedTrap } from './usched.js';
 
@@ -154,7 +154,7 @@ export function onTrap(mach: MachLwp, trap: Trap): void {
       wakeup(lwp.workq);
       return;
     default:
-      kprintf(`pid ${lwp.proc.pid} (${lwp.proc.comm}): guest thread ${lwp.tid} lost, killed\n`);
+      kalert('pid %d (%s): guest thread %d lost, killed\n', lwp.proc.pid, lwp.proc.comm, lwp.tid);
       lwp.work = LwpWork.EXCEPTION;
       mach.frame[Reg.TRAPNO * 2] = 0;
       lwpSignal(lwp, SIGKILL);
@@ -224,7 +224,7 @@ function noSyscall(lwp: Lwp, se: Sysent | null, no: number): void {
   if (se === null) lwpSignal(lwp, SIGSYS);
   else if (!gd.saidMissing.has(no)) {
     gd.saidMissing.add(no);
-    kprintf(`pid ${lwp.proc.pid} (${lwp.proc.comm}): system call ${no} (${se.name}) is not implemented\n`);
+    kprintf('pid %d (%s): system call %d (%s) is not implemented\n', lwp.proc.pid, lwp.proc.comm, no, se.name);
   }
   finish(lwp, se, EINVAL);
 }
@@ -316,7 +316,7 @@ function* slowFault(lwp: Lwp): Blocking<void> {
   if (e === ENOMEM) {
     // A signal (SIGKILL to whoever has most memory) ended the wait for pages: it comes first, then the fault again.
     if (lwpSigCheck(lwp) !== null) return;
-    kprintf(`pid ${lwp.proc.pid} (${lwp.proc.comm}), uid ${lwp.proc.cred.uid}: out of memory, killed\n`);
+    kalert('pid %d (%s), uid %d: out of memory, killed\n', lwp.proc.pid, lwp.proc.comm, lwp.proc.cred.uid);
     yield* sigexit(lwp, SIGKILL);
     return;
   }
@@ -365,7 +365,7 @@ function* trapsignal(lwp: Lwp, sig: number, code: number, addr: number): Blockin
   lwp.trapAddr = addr;
   if (p.sigacts.handler[sig] > SIG_IGN && !sigismember(lwp.sigmask, sig)) {
     if (yield* sendsig(lwp, sig)) return;
-    kprintf(`pid ${p.pid} (${p.comm}): no stack for a signal frame\n`);
+    kprintf('pid %d (%s): no stack for a signal frame\n', p.pid, p.comm);
     sig = SIGILL;
   }
   if (p.pid === 1) panic(`init died (signal ${sig}, address 0x${addr.toString(16)})`);
@@ -406,7 +406,7 @@ export function* userret(lwp: Lwp): Blocking<boolean> {
       break;
     }
     if (!(yield* sendsig(lwp, sig))) {
-      kprintf(`pid ${p.pid} (${p.comm}): no stack for a signal frame\n`);
+      kprintf('pid %d (%s): no stack for a signal frame\n', p.pid, p.comm);
       yield* sigexit(lwp, SIGILL);
       return false;
     }

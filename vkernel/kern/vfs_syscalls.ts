@@ -6,35 +6,26 @@
  */
 import type { Blocking } from '../sys/blocking.js';
 import {
-    EEXIST,
+  EEXIST,
   EINVAL,
-      ENOENT,
+  ENOENT,
   ENOTDIR,
-    EOPNOTSUPP,
+  EOPNOTSUPP,
   EPERM,
-    ERANGE,
-    ENAMETOOLONG,
+  ERANGE,
+  ENAMETOOLONG,
   EINTR,
   ERESTART,
   Errno,
   NOTNOW,
 } from '../sys/errno.js';
 import type { SyscallImpls, SysTry } from '../sys/syscall.js';
-import {
-  cacheDrop,
-  cacheFullpath,
-  cacheHold,
-                type Namecache,
-} from '../vfs/namecache.js';
+import { cacheDrop, cacheFullpath, cacheHold, type Namecache } from '../vfs/namecache.js';
 import { NLC_CREATE, NLC_FOLLOW, nlookup, type Nlookup, nlookupTry, PATH_MAX } from '../vfs/nlookup.js';
 import { DirBuf } from '../vfs/dirbuf.js';
 import { VEXEC, vnAccess, VREAD, VWRITE } from '../vfs/vfs_subr.js';
 import { vnOpen, vnTryOpen, vopGetattr } from '../vfs/vfs_vnops.js';
-import {
-                    Vattr,
-  type Vnode,
-  VType,
-        } from '../vfs/vnode.js';
+import { Vattr, type Vnode, VType } from '../vfs/vnode.js';
 import { copyinstr, copyout, copyoutB } from '../vm/vm_user.js';
 import { fdalloc, fdcheck, fdrop, fileFlock } from './kern_descrip.js';
 import {
@@ -58,7 +49,7 @@ import { Ucred } from './proc.js';
 import {
   AT_EACCESS,
   AT_FDCWD,
-      AT_SYMLINK_NOFOLLOW,
+  AT_SYMLINK_NOFOLLOW,
   atLookup,
   atStart,
   copyinPath,
