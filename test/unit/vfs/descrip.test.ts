@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { fdcloexec, fdcopy, fdfree } from '../../../vkernel/kern/kern_descrip.js';
-import { Errno } from '../../../vkernel/sys/errno.js';
+import { sigInit } from '../../../vkernel/kern/kern_sig.js';
 import { gd } from '../../../vkernel/sys/globaldata.js';
 import { Kit, O, type User } from './kit.js';
 
@@ -25,6 +25,7 @@ describe('descriptors', () => {
   let u: User;
   beforeEach(() => {
     k = new Kit();
+    sigInit();
     u = k.proc();
     u.write('/f', '0123456789');
   });
@@ -217,6 +218,7 @@ describe('descriptors', () => {
     u.p.limits.cur[1] = 12;
     const fd = u.open('/f', O.WRONLY | O.APPEND);
     expect(u.ok('write', fd, 'ab', 2)).to.equal(2);
-    expect(Errno).to.be.a('function');
+    expect(u.err('write', fd, 'c', 1)).to.equal('EFBIG');
+    expect(u.read('/f')).to.equal('0123456789ab');
   });
 });
