@@ -521,6 +521,23 @@ describe('sigsuspend and sigtimedwait', () => {
     });
   });
 
+  it('sigwaitinfo does not take SIGKILL or SIGSTOP', () => {
+    inInit(function* (g: Guest) {
+      const pid = yield* fork(g, function* (c: Guest) {
+        yield* sys(c, 'sigwaitinfo', sigset(SIGKILL, SIGSTOP, SIGUSR1), 0);
+        yield* must(c, 'exit', 1);
+      });
+      yield* nanosleep(g, MS);
+      yield* must(g, 'kill', pid, SIGSTOP);
+      expect(yield* wait4(g, pid, WUNTRACED)).to.deep.equal([pid, stopped(SIGSTOP)]);
+      yield* must(g, 'kill', pid, SIGCONT);
+      yield* nanosleep(g, MS);
+      expect((yield* wait4(g, pid, WNOHANG))[0]).to.equal(0);
+      yield* must(g, 'kill', pid, SIGKILL);
+      expect(yield* wait4(g, pid)).to.deep.equal([pid, SIGKILL]);
+    });
+  });
+
   it('sigtimedwait takes pending and later signals, times out, checks its arguments', () => {
     inInit(function* (g: Guest) {
       let handled = 0;

@@ -217,6 +217,8 @@ function* sigwait(lwp: Lwp, setVa: number, infoVa: number, timeoutNs: number): B
   const e = yield* copyinB(vm, setVa, buf, 0, 16);
   if (e !== null) return e;
   const set = new Uint32Array(buf.buffer);
+  // KILL and STOP are nobody's to wait for.
+  sigstrip(set);
   const end = gd.machine.now() + timeoutNs;
   const saved = lwp.sigmask.slice();
   for (;;) {
