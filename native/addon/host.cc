@@ -100,6 +100,7 @@ Napi::Function Host::Define(Napi::Env env) {
                          InstanceMethod<&Host::OpenPid>("openPid"),
                          InstanceMethod<&Host::Signal>("signal"),
                          InstanceMethod<&Host::Alive>("alive"),
+                         InstanceMethod<&Host::Parked>("parked"),
                          InstanceMethod<&Host::ClosePid>("closePid"),
                          InstanceMethod<&Host::Wake>("wake"),
                          InstanceMethod<&Host::Wait>("wait"),
@@ -354,6 +355,31 @@ Napi::Value Host::Signal(const Napi::CallbackInfo &info) {
 Napi::Value Host::Alive(const Napi::CallbackInfo &info) {
   pollfd p = {info[0].As<Napi::Number>().Int32Value(), POLLIN, 0};
   return Napi::Boolean::New(info.Env(), poll(&p, 1, 0) == 0);
+}
+
+/**
+ * parked(pid, pidfd, line): true when thread `pid` sleeps at VK_REUSE_PARKED on command line `line`. The host's kernel
+ * says so, not the thread. False also when the host does not let us look.
+ */
+Napi::Value Host::Parked(const Napi::CallbackInfo &info) {
+  int pid = info[0].As<Napi::Number>().Int32Value(), pidfd = info[1].As<Napi::Number>().Int32Value();
+  unsigned long long want = VK_CMD + VK_C_SIZE * static_cast<unsigned long long>(info[2].As<Napi::Number>().Uint32Value());
+  char path[64], buf[256];
+  snprintf(path, sizeof path, "/proc/%d/syscall", pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Napi::Boolean::New(info.Env(), false);
+  ssize_t n = read(fd, buf, sizeof buf - 1);
+  close(fd);
+  if (n <= 0) return Napi::Boolean::New(info.Env(), false);
+  buf[n] = '\0';
+  long nr = -1;
+  unsigned long long a[6], sp = 0, pc = 0;
+  bool ok = sscanf(buf, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &nr, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5],
+                   &sp, &pc) == 9 &&
+            nr == SYS_futex && a[0] == want && a[1] == FUTEX_WAIT && a[3] == 0 && pc == VK_REUSE_PARKED;
+  /* Alive afterwards: so the number was its own all the time. */
+  pollfd p = {pidfd, POLLIN, 0};
+  return Napi::Boolean::New(info.Env(), ok && poll(&p, 1, 0) == 0);
 }
 
 Napi::Value Host::ClosePid(const Napi::CallbackInfo &info) {

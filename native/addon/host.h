@@ -39,6 +39,7 @@ class Host : public Napi::ObjectWrap<Host> {
   Napi::Value OpenPid(const Napi::CallbackInfo &info);
   Napi::Value Signal(const Napi::CallbackInfo &info);
   Napi::Value Alive(const Napi::CallbackInfo &info);
+  Napi::Value Parked(const Napi::CallbackInfo &info);
   Napi::Value ClosePid(const Napi::CallbackInfo &info);
   Napi::Value Wake(const Napi::CallbackInfo &info);
   Napi::Value Wait(const Napi::CallbackInfo &info);

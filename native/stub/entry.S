@@ -31,6 +31,35 @@
 vk_base:
 	/* VK_TEXT + 0: never executed on purpose. */
 	ud2
+
+/*
+ * A thread to be used again waits here, rdi its command line, edx the command it waits under. Before the kernel lets
+ * it go it checks from outside (/proc) that the thread sleeps in this very call with this very rdi; all that follows
+ * derives from rdi and read-only memory, so that nothing a hostile guest has left in registers, masks or the
+ * alternate stack's address survives.
+ */
+	.org vk_base + 8
+.Lreuse_wait:
+	xor	%esi, %esi
+	xor	%r10d, %r10d
+	mov	$SYS_futex, %eax
+	syscall
+vk_reuse_parked:
+	.org vk_base + (VK_REUSE_PARKED - VK_TEXT)	/* no padding: a unit test looks */
+	mov	VK_C_CMD(%rdi), %edx
+	cmp	%edx, VK_C_REUSE(%rdi)
+	je	.Lreuse_wait
+	mov	VK_C_SLOT(%rdi), %rsp
+	add	$VK_S_UCONTEXT, %rsp
+	mov	$SYS_rt_sigreturn, %eax
+	syscall
+	ud2
+	.org vk_base + (VK_NEWCALL - VK_TEXT)
+vk_newcall:
+	syscall				/* stop: SIGSYS, the handler sees this address and reports NEW */
+	.globl vk_new_end
+vk_new_end:
+	ud2
 	.balign 64
 
 /*
@@ -157,7 +186,11 @@ vk_restored:
 	jmp	.Lanswered
 
 .Lspecial:
-	test	$VK_HOW_MASK, %al
+	mov	%eax, %ecx
+	and	$VK_HOW_MASK, %ecx
+	cmp	$VK_HOW_REUSE, %ecx
+	je	.Lreuse
+	test	%ecx, %ecx
 	jnz	.Lretrap
 	/* New segment bases. */
 	movabs	$VK_GLOBAL, %r8
@@ -180,7 +213,17 @@ vk_restored:
 	syscall
 vk_retrap_end:
 	ud2
+.Lreuse:
+	mov	%r10, %rdi
+	mov	%eax, %edx
+	jmp	.Lreuse_wait
 vk_entry_end:
+
+/* vk_reuse(rdi command line, esi command): from the handler, with all signals blocked. */
+	.globl vk_reuse
+vk_reuse:
+	mov	%esi, %edx
+	jmp	.Lreuse_wait
 
 	.globl vk_sigreturn
 vk_sigreturn:
@@ -351,10 +394,7 @@ vk_thread:
 	test	%rax, %rax
 	jnz	.Ldie
 	mov	$-1, %rax
-	syscall				/* stop: SIGSYS, the handler sees this address and reports NEW */
-	.globl vk_new_end
-vk_new_end:
-	ud2
+	jmp	vk_newcall
 .Ldie:
 	mov	$1, %edi
 	mov	$SYS_exit, %eax

@@ -64,12 +64,15 @@
 #define VK_C_WAKE 12   /* u32: 1 + number of the thread to wake when parking, 0 none */
 #define VK_C_STACK 16  /* stack_t of the alternate stack */
 #define VK_C_SLOT 40   /* u64: address of the thread's slot */
+#define VK_C_REUSE 48  /* u32: CMD of a thread that waits to be used again */
+#define VK_C_INIT 52   /* u32: first CMD of the thread; another one at its first stop: already answered */
 #define VK_C_SIZE 64
 
 /* How: low bits of CMD. */
 #define VK_HOW_RUN 0
 #define VK_HOW_RETRAP 1
 #define VK_HOW_REISSUE 2
+#define VK_HOW_REUSE 3 /* forget the guest and wait at VK_REUSE_PARKED */
 #define VK_HOW_MASK 3
 #define VK_HOW_BASES 4 /* load fs and gs base from the slot */
 
@@ -89,6 +92,7 @@
 #define VK_S_SELF 304   /* u64: address of the slot */
 #define VK_S_NR 312     /* u64: call number of a patched call site, for REISSUE */
 #define VK_S_OF 320     /* u8: overflow flag at a patched call site */
+#define VK_S_UCONTEXT 512 /* ucontext with which a thread used again starts */
 #define VK_S_STACK 1024 /* start of the alternate stack */
 
 #define VK_TRAP_NEW 0
@@ -131,6 +135,10 @@
 
 /* Signal that interrupts guest code: SIGUSR1. */
 #define VK_SIG_PREEMPT 10
+
+/* Where a thread waits to be used again (in the futex call before this address), and the call that reports NEW. */
+#define VK_REUSE_PARKED (VK_TEXT + 0x14)
+#define VK_NEWCALL (VK_TEXT + 0x34)
 
 /* Address of the entry for patched call sites. */
 #define VK_ENTRY (VK_TEXT + 0x40)

@@ -29,6 +29,7 @@ typedef uint32_t u32;
 #pragma GCC visibility push(hidden)
 extern char vk_text_start[], vk_text_end[], vk_entry[], vk_published[], vk_entry_end[], vk_retrap_end[], vk_new_end[];
 void vk_sigreturn(void);
+void vk_reuse(u64 line, u32 cmd) __attribute__((noreturn));
 void vk_mapper(u64 stack, u64 len) __attribute__((noreturn));
 #pragma GCC visibility pop
 
@@ -131,10 +132,10 @@ static u32 fault(u64 s, const struct sigcontext_64 *r) {
 
 /** SIGSYS: which kind of stop, with the registers corrected to what the guest should see. */
 static u32 sigsys(u64 s, u64 c, struct sigcontext_64 *r, const siginfo_t *si) {
+  if (r->ip == HIGH(vk_new_end)) return VK_TRAP_NEW; /* the kernel may be filling in the frame */
   C64(s, VK_F_ADDR) = 0;
   C64(s, VK_F_ERR) = 2;
   C64(s, VK_F_TRAPNO) = 0;
-  if (r->ip == HIGH(vk_new_end)) return VK_TRAP_NEW;
   if (r->ip == HIGH(vk_retrap_end)) {
     int reissue = (C32(c, VK_C_CMD) & VK_HOW_MASK) == VK_HOW_REISSUE;
     complete(r, s);
@@ -262,7 +263,7 @@ static void handler(int sig, const siginfo_t *si, struct ucontext *uc) {
       /* In the entry: before it has published, a trap is about to come; while stopped, there is nothing to do; but
          once answered it must not get away: leave the entry in its place. */
       if (r->ip < HIGH(vk_published) || r->ip >= HIGH(vk_entry_end) || C32(s, VK_S_STATE) == cur) return;
-      if ((cur & VK_HOW_MASK) != VK_HOW_RUN) return;
+      if ((cur & VK_HOW_MASK) != VK_HOW_RUN) return; /* about to stop again, or to be used again */
       complete(r, s);
       keepBases = cur & VK_HOW_BASES;
     }
@@ -273,6 +274,7 @@ static void handler(int sig, const siginfo_t *si, struct ucontext *uc) {
   } else if (sig == SIGSYS) {
     if (r->ip == HIGH(vk_new_end)) {
       keepBases = 1;
+      publish = cur == C32(c, VK_C_INIT) || (cur & VK_HOW_MASK) != VK_HOW_RUN;
     } else if (r->ip == HIGH(vk_retrap_end)) {
       keepBases = cur & VK_HOW_BASES;
       publish = (cur & VK_HOW_MASK) != VK_HOW_RUN; /* else only the bases needed the full way */
@@ -304,6 +306,7 @@ static void handler(int sig, const siginfo_t *si, struct ucontext *uc) {
     cur = stop(s, c, cur, trap | VK_TRAP_FULL);
     u32 how = cur & VK_HOW_MASK;
     if (how == VK_HOW_RUN) break;
+    if (how == VK_HOW_REUSE) vk_reuse(c, cur);
     trap = how == VK_HOW_REISSUE ? VK_TRAP_SYSCALL : VK_TRAP_PREEMPT;
   }
   restore(r, s);

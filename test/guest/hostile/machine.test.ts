@@ -295,6 +295,62 @@ describe('hostile guest, machine', function () {
     expect(deaths).to.be.at.most(20);
   });
 
+  it('gives nothing of one guest to the next one in the same stub process', async () => {
+    // Leave marks in all registers, the FPU, fs and gs, and block signals by sigreturn; then look at the next guest.
+    const at = text.indexOf(Buffer.from('b80f0000000f05', 'hex'), 0x40);
+    for (let round = 0; round < 8; round++) {
+      const { l, v, data } = rig.program(code('0f05', 'ebfe'));
+      const d = rig.m.ram.views[0];
+      for (let r = 0; r < 15; r++) setReg(l, r, 0x5ec2e7);
+      l.fpu.fill(0x5e, 32, 416);
+      l.fsBase = DATA;
+      l.gsBase = round % 2 === 0 ? DATA : 0;
+      setReg(l, Reg.RAX, 20);
+      if (round % 4 > 1) {
+        // Block SIGUSR1 and forge the alternate stack, then stop by a system call.
+        const base = data * 4096;
+        const put = (o: number, val: number): void => d.setBigUint64(base + o, BigInt(val), true);
+        put(16, SLOTS + 1024);
+        put(32, 7168);
+        put(40 + 15 * 8, STACK_TOP);
+        put(40 + 16 * 8, CODE);
+        put(40 + 17 * 8, 0x202);
+        d.setUint16(base + 40 + 18 * 8, 0x33, true);
+        d.setUint16(base + 40 + 18 * 8 + 6, 0x2b, true);
+        d.setBigUint64(base + 296, 1n << 9n, true);
+        setReg(l, Reg.RIP, WIN + at);
+        setReg(l, Reg.RSP, DATA);
+      }
+      l.resume(Resume.RUN);
+      const s = await rig.next();
+      expect(s.trap).to.equal(Trap.SYSCALL);
+      l.release();
+      v.release();
+      await new Promise((r) => setTimeout(r, 5));
+      const w = rig.vmspace();
+      const n = rig.lwp(w);
+      expect(Array.from(n.frame).every((x) => x === 0)).to.equal(true);
+      expect(Array.from(n.fpu.subarray(32, 416)).every((x) => x === 0)).to.equal(true);
+      expect([n.fsBase, n.gsBase]).to.deep.equal([0, 0]);
+      // The old guest's memory is gone, the whole slot holds nothing of it, and signals get through.
+      const loop = rig.page();
+      rig.m.ram.write(loop * 4096, code('f30f6f05f8ffffff', 'ebfe'), 0, 10);
+      w.map(CODE, loop, 1, Prot.READ | Prot.EXEC);
+      enter(n, CODE + 8);
+      n.resume(Resume.RUN);
+      await new Promise((r) => setTimeout(r, 2));
+      n.preempt();
+      expect((await rig.next()).trap).to.equal(Trap.PREEMPT);
+      enter(n, DATA);
+      n.resume(Resume.RUN);
+      const f = await rig.next();
+      expect(f.trap).to.equal(Trap.FAULT);
+      expect(reg(n, Reg.ADDR)).to.equal(DATA);
+      n.release();
+      w.release();
+    }
+  });
+
   it('refuses sleepers on the doorbell and on foreign memory', async () => {
     // futex WAIT through the stub's own instruction: on the doorbell, on data, on a private futex of a command line.
     const at = text.indexOf(Buffer.from('0f05', 'hex'), 0x40);

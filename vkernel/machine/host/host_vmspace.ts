@@ -5,13 +5,15 @@
  * mapper's answer comes through its descriptor of the control memory, which guest threads do not have: after flush()
  * an unmapped page is really gone, however hostile the guest.
  *
- * A released vmspace is emptied, then its processes are killed; its block is used again once they are gone.
+ * A released vmspace is emptied; its mapper and its first thread are used again if the host confirms that the thread
+ * sleeps where it was sent (see entry.S), else all its processes are killed and the block is used again once they are
+ * gone. Other threads never live on.
  */
 import { EAGAIN, Errno } from '../../sys/errno.js';
 import type { CallSitePatcher, MachVmspace, Prot } from '../machine.js';
 import { PAGE_SIZE } from '../ram.js';
 import type { MachineCore } from './core.js';
-import { HostLwp, prepareThread } from './host_lwp.js';
+import { HostLwp, prepareThread, reuseThread } from './host_lwp.js';
 import { Vk } from './layout.js';
 import { hostPatcher } from './patch.js';
 
@@ -25,13 +27,17 @@ export class HostVmspace implements MachVmspace {
   readonly userBottom: number;
   pendingOps = 0;
   patcher: CallSitePatcher | null = hostPatcher;
-  private seq = 1;
+  private seq: number;
   private readonly reqIdx: number;
   /** Threads by slot; null: free. */
   private readonly lwps: (HostLwp | null)[] = [];
   /** Threads that were killed but may not have ended: slots and command lines to free later. */
   private readonly dying: HostLwp[] = [];
   private firstTaken = false;
+  /** The first thread was released and sent to wait for its next use. */
+  private spare = false;
+  /** When it was released; for the pool. */
+  releasedNs = 0;
   gone = false;
 
   constructor(
@@ -39,9 +45,10 @@ export class HostVmspace implements MachVmspace {
     readonly id: number,
     readonly block: number,
     readonly pidfd: number,
-    private readonly firstCmd: number,
-    private readonly firstPidfd: number,
+    private readonly first: { cmd: number; pid: number; pidfd: number },
+    seq: number,
   ) {
+    this.seq = seq;
     this.userBottom = core.minAddress;
     this.reqIdx = (Vk.BLOCK * (block + 1) + Vk.REQ_OFF) / 4;
   }
@@ -168,7 +175,7 @@ export class HostVmspace implements MachVmspace {
     this.reap();
     if (!this.firstTaken) {
       this.firstTaken = true;
-      const l = new HostLwp(this.core, this, this.firstCmd, 0, this.firstPidfd);
+      const l = new HostLwp(this.core, this, this.first.cmd, 0, this.first.pid, this.first.pidfd);
       this.lwps[0] = l;
       return l;
     }
@@ -191,13 +198,18 @@ export class HostVmspace implements MachVmspace {
       if (r !== 0) this.core.freeCmd(id);
       return EAGAIN;
     }
-    const l = new HostLwp(this.core, this, id, slot, pidfd);
+    const l = new HostLwp(this.core, this, id, slot, pid, pidfd);
     this.lwps[slot] = l;
     return l;
   }
 
-  /** A thread was released by the kernel. */
-  lwpGone(l: HostLwp): void {
+  /** A thread was released by the kernel, in good order if `stopped`. */
+  lwpGone(l: HostLwp, stopped: boolean): void {
+    if (l.slot === 0 && stopped && !l.fresh && !this.gone) {
+      this.spare = true;
+      l.retire();
+      return;
+    }
     this.core.native.signal(l.pidfd, SIGKILL);
     this.dying.push(l);
   }
@@ -218,27 +230,47 @@ export class HostVmspace implements MachVmspace {
 
   release(): void {
     for (const l of this.lwps)
-      if (l !== null && !this.dying.includes(l)) throw new Error('vmspace: released with threads');
+      if (l !== null && !this.dying.includes(l) && !(l.slot === 0 && this.spare))
+        throw new Error('vmspace: released with threads');
     // Pending operations do not matter any more. Once this one is done, the guest's memory can be used again.
     this.pendingOps = 0;
     this.unmap(0, this.userTop);
     this.flush();
-    if (!this.firstTaken) {
-      this.firstTaken = true;
-      this.lwpGone(new HostLwp(this.core, this, this.firstCmd, 0, this.firstPidfd));
-    }
-    this.core.native.signal(this.pidfd, SIGKILL);
+    this.releasedNs = this.core.now();
+    if (this.spare && !this.gone) this.core.idleVmspaces.push(this);
+    else this.discard();
+  }
+
+  /** Kill what is left; the pool frees the block once all has ended. */
+  discard(): void {
     this.gone = true;
+    if (!this.firstTaken)
+      this.lwpGone(new HostLwp(this.core, this, this.first.cmd, 0, this.first.pid, this.first.pidfd), false);
+    else if (this.spare) this.lwpGone(this.lwps[0]!, false);
+    this.firstTaken = true;
+    this.spare = false;
+    this.core.native.signal(this.pidfd, SIGKILL);
     this.core.dyingVmspaces.push(this);
+  }
+
+  /** The same stub process as a new vmspace, or null while its threads are not where they should be. */
+  again(id: number): HostVmspace | null {
+    const { core, first } = this;
+    if (!this.reap() || !core.native.parked(first.pid, first.pidfd, first.cmd)) return null;
+    const { slotBytes } = core.native;
+    const base = Vk.BLOCK * (this.block + 1) + Vk.SLOTS_OFF;
+    if (this.lwps.length > 1) core.ctl.fill(0, (base + slotBytes) / 4, (base + this.lwps.length * slotBytes) / 4);
+    reuseThread(core, this.block, 0, first.cmd);
+    return new HostVmspace(core, id, this.block, this.pidfd, first, this.seq);
   }
 
   /** The machine ends: kill everything at once. */
   kill(): void {
-    if (!this.firstTaken) this.core.native.signal(this.firstPidfd, SIGKILL);
+    if (!this.firstTaken) this.core.native.signal(this.first.pidfd, SIGKILL);
     for (const l of this.lwps) if (l !== null) this.core.native.signal(l.pidfd, SIGKILL);
     this.core.native.signal(this.pidfd, SIGKILL);
     for (const l of this.lwps) if (l !== null) this.core.native.closePid(l.pidfd);
-    if (!this.firstTaken) this.core.native.closePid(this.firstPidfd);
+    if (!this.firstTaken) this.core.native.closePid(this.first.pidfd);
     this.core.native.closePid(this.pidfd);
   }
 

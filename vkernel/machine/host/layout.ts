@@ -36,8 +36,11 @@ export const enum Vk {
   C_WAKE = 12,
   C_STACK = 16,
   C_SLOT = 40,
+  C_REUSE = 48,
+  C_INIT = 52,
   C_SIZE = 64,
 
+  HOW_REUSE = 3,
   HOW_MASK = 3,
   HOW_BASES = 4,
 
@@ -54,9 +57,12 @@ export const enum Vk {
   S_GS = 288,
   S_FPU = 296,
   S_SELF = 304,
+  S_UCONTEXT = 512,
   S_STACK = 1024,
 
   TRAP_FULL = 0x100,
   SIG_PREEMPT = 10,
+  REUSE_PARKED = 0x7fffffe00014,
+  NEWCALL = 0x7fffffe00034,
   ENTRY = 0x7fffffe00040,
 }

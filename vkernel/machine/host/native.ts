@@ -23,6 +23,7 @@ export interface NativeHost {
   openPid(pid: number): number;
   signal(pidfd: number, signo: number): number;
   alive(pidfd: number): boolean;
+  parked(pid: number, pidfd: number, line: number): boolean;
   closePid(pidfd: number): void;
   wake(index: number): void;
   wait(ns: number): void;

@@ -11,6 +11,11 @@ import { Vk } from './layout.js';
 /** Blocks in the control memory, and so the most address spaces at a time. */
 export const MAX_VMSPACES = 1023;
 
+/** Time a released thread has to get to its waiting place. */
+const ARRIVE_NS = 100e6;
+/** Idle vmspaces kept beyond this are given back. */
+const IDLE_MAX = 32;
+
 export class VmPool {
   private readonly freeBlocks: number[] = [];
   private nextBlock = 0;
@@ -64,8 +69,31 @@ export class VmPool {
     return true;
   }
 
+  /** An idle vmspace whose thread has arrived where it waits; one that does not get there in time is killed. */
+  private recycled(): HostVmspace | null {
+    const { idleVmspaces } = this.core;
+    for (let i = 0; i < Math.min(idleVmspaces.length, 4); i++) {
+      const old = idleVmspaces[i];
+      const v = old.again(this.nextId);
+      if (v !== null) {
+        this.nextId++;
+        idleVmspaces.splice(i, 1);
+        this.live.delete(old);
+        this.live.add(v);
+        return v;
+      }
+      if (this.core.now() - old.releasedNs > ARRIVE_NS) {
+        idleVmspaces.splice(i--, 1);
+        old.discard();
+      }
+    }
+    return null;
+  }
+
   take(): HostVmspace | Errno {
     const { core } = this;
+    const again = this.recycled();
+    if (again !== null) return again;
     this.reap();
     if (this.waiting.length === 0 && !this.request()) return EAGAIN;
     const { block, cmd } = this.waiting.shift()!;
@@ -85,14 +113,15 @@ export class VmPool {
       return EAGAIN;
     }
     this.fill();
-    const v = new HostVmspace(core, this.nextId++, block, pidfd, cmd, tidfd);
+    const v = new HostVmspace(core, this.nextId++, block, pidfd, { cmd, pid: tid, pidfd: tidfd }, 1);
     this.live.add(v);
     return v;
   }
 
   /** Blocks of released vmspaces whose processes have ended are free again. */
   reap(): void {
-    const { dyingVmspaces, native } = this.core;
+    const { dyingVmspaces, idleVmspaces, native } = this.core;
+    while (idleVmspaces.length > IDLE_MAX) idleVmspaces.pop()!.discard();
     for (let i = dyingVmspaces.length - 1; i >= 0; i--) {
       const v = dyingVmspaces[i];
       if (!v.ended()) continue;

@@ -25,3 +25,14 @@ describe('layout of memory shared with the stubs', () => {
     for (const [, name, v] of entries) expect(value(defines.get(name) ?? 'NaN'), name).to.equal(Number(v));
   });
 });
+
+describe('the stub', () => {
+  it('has its two special calls where the layout says', () => {
+    const elf = readFileSync(join(root, 'build/Release/vkstub'));
+    const ph = Number(elf.readBigUInt64LE(32));
+    const text = Number(elf.readBigUInt64LE(ph + 8));
+    const call = (end: number): string => elf.subarray(text + end - 2, text + end).toString('hex');
+    expect(call(0x14), 'VK_REUSE_PARKED').to.equal('0f05');
+    expect(call(0x36), 'VK_NEWCALL').to.equal('0f05');
+  });
+});
