@@ -188,7 +188,8 @@ export async function launch(o: Options, version: string): Promise<number> {
         singleUser: o.singleUser,
         verbose: o.verbose,
         term: process.stdin.isTTY && process.stdout.isTTY ? (process.env.TERM ?? 'xterm') : 'dumb',
-        strace: o.strace ? (line) => void process.stderr.write(Buffer.from(line, 'latin1')) : null,
+        strace: o.strace,
+        straceOut: (line) => void process.stderr.write(Buffer.from(line, 'latin1')),
         run: o.command === 'run' ? runOptions(o, machine) : null,
       };
       const code = await new Kernel(machine, boot).run();

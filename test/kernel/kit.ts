@@ -109,7 +109,8 @@ export class SimKernel {
       singleUser: o.singleUser ?? false,
       verbose: 0,
       term: 'dumb',
-      strace: o.strace === true ? (line) => this.trace.push(line) : null,
+      strace: o.strace === true,
+      straceOut: (line) => this.trace.push(line),
       run:
         run === undefined
           ? null

@@ -9,7 +9,7 @@
  */
 import type { HostDir, Machine, MachineHandlers, MachLwp, StopCode, Trap } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
-import { Errno } from '../sys/errno.js';
+import { ENOENT, Errno } from '../sys/errno.js';
 import { type GlobalData, gd, setGlobalData } from '../sys/globaldata.js';
 import { SIGKILL, SIGPIPE, SIGUSR1 } from '../sys/signal.js';
 import { vmInit } from '../vm/vm_init.js';
@@ -29,7 +29,7 @@ import { procSysctlInit } from './kern_proc.js';
 import { newSession } from './kern_prot.js';
 import { KernelPanic, panic } from './kern_shutdown.js';
 import { pgsignal, psignal, sigInit } from './kern_sig.js';
-import { sysctlInit } from './kern_sysctl.js';
+import { sysctlAdd, sysctlInit, sysctlNumber } from './kern_sysctl.js';
 import { timeInit } from './kern_time.js';
 import { Callout, calloutInit, calloutNextNs, calloutReset, softclock } from './kern_timeout.js';
 import { umtxInit } from './kern_umtx.js';
@@ -72,8 +72,10 @@ export interface BootOptions {
   verbose: number;
   /** Type of the console's terminal, for TERM. */
   term: string;
-  /** Print every system call here. */
-  strace: ((line: string) => void) | null;
+  /** Print every system call from the start. */
+  strace: boolean;
+  /** Where trace lines go. */
+  straceOut: (line: string) => void;
   /** Start this program instead of /sbin/init. */
   run: RunOptions | null;
 }
@@ -217,7 +219,7 @@ function initRooms(o: BootOptions): void {
   gd.maxlwps = 1500;
   gd.hasExeced = new WeakSet();
   gd.sigcodeObject = null;
-  gd.straceOut = o.strace;
+  gd.straceOut = o.strace ? o.straceOut : null;
   gd.shutdown = (how) => shutdown(how);
   const perUid = new Map<number, number>();
   gd.uidProcs = (uid, delta) => {
@@ -227,6 +229,7 @@ function initRooms(o: BootOptions): void {
   };
   initSyscallTables();
   procSysctlInit();
+  bootSysctls(o);
   gd.prf.toConsole = o.run === null || o.verbose > 0;
   kprintf('DragonFly 6.4-RELEASE, vkernel %s\n', o.version);
   kprintf('real memory = %d (%d MB), %d virtual CPU%s\n', m.ram.npages * 4096, mb, m.ncpus, m.ncpus === 1 ? '' : 's');
@@ -243,6 +246,31 @@ function killForMemory(vm: Vmspace): boolean {
     return true;
   }
   return false;
+}
+
+/** The kernel environment of -e, and the switch of the system call tracer. */
+function bootSysctls(o: BootOptions): void {
+  const vars = [...o.kenv].map(([k, v]) => `${k}=${v}`);
+  sysctlAdd({
+    name: 'kern.environment',
+    kind: 'string',
+    args: true,
+    descr: 'Kernel environment, by number',
+    get: (_p, req) => vars[req.extra[0] ?? 0] ?? ENOENT,
+  });
+  const out = o.straceOut;
+  sysctlAdd({
+    name: 'debug.strace',
+    kind: 'int',
+    descr: 'Print every system call on the standard error of the vkernel command',
+    get: () => (gd.straceOut !== null ? 1 : 0),
+    set: (_p, bytes) => {
+      const on = sysctlNumber(bytes) !== 0;
+      gd.straceOut = on ? out : null;
+      for (const p of gd.allproc.values()) p.traced = on;
+      return null;
+    },
+  });
 }
 
 /** A process made by the kernel, with an empty address space and no thread yet. */
