@@ -392,10 +392,39 @@ describe('exit and wait', () => {
       const pid = yield* fork(g, function* () {});
       yield* nanosleep(g, MS);
       expect(yield* sys(g, 'wait4', pid, 0x10, 0, 0)).to.equal(-EFAULT.errno);
-      yield* wait4(g, pid);
+      // The status is lost, as with the real kernel.
       expect((yield* wait4(g, pid))[0]).to.equal(-ECHILD.errno);
       expect(yield* sys(g, 'kill', pid, 0)).to.be.lessThan(0);
     });
+  });
+
+  it('gives a zombie to one of several waiting threads', () => {
+    for (let seed = 1; seed <= 5; seed++)
+      inInit(
+        function* (g: Guest) {
+          const pid = yield* fork(g, function* (c: Guest) {
+            const got: number[] = [];
+            let done = 0;
+            const waiter = function* (t: Guest): GuestCode<void> {
+              got.push((yield* wait4(t, ANY))[0]);
+              done++;
+              yield* threadExit(t);
+            };
+            const kids: number[] = [];
+            for (let i = 0; i < 2; i++)
+              kids.push(
+                yield* fork(c, function* (d: Guest) {
+                  yield* nanosleep(d, (10 + i) * MS);
+                }),
+              );
+            for (let i = 0; i < 3; i++) yield* thread(c, waiter);
+            while (done < 3) yield* nanosleep(c, MS);
+            expect(got.sort((a, b) => a - b)).to.deep.equal([-ECHILD.errno, ...kids]);
+          });
+          expect(yield* wait4(g, pid)).to.deep.equal([pid, 0]);
+        },
+        { seed, ncpus: 2 },
+      );
   });
 
   it('reports stops and continuations once, and only when asked', () => {

@@ -245,12 +245,18 @@ function waitScan(p: Proc, idtype: IdType, id: number, options: number): Waited 
   return any ? null : ECHILD;
 }
 
-/** Wait for a child. @returns what happened, null for WNOHANG with nothing to tell, or an errno. */
+/**
+ * Wait for a child; a zombie is gone afterwards (unless WNOWAIT), before anybody else can see it.
+ * @returns what happened, null for WNOHANG with nothing to tell, or an errno.
+ */
 export function* kernWait(lwp: Lwp, idtype: IdType, id: number, options: number): Blocking<Waited | null | Errno> {
   const p = lwp.proc;
   for (;;) {
     const w = waitScan(p, idtype, id, options);
-    if (w !== null) return w;
+    if (w !== null) {
+      if (!(w instanceof Errno) && w.proc.state === ProcState.ZOMB && (options & WNOWAIT) === 0) procReap(w.proc);
+      return w;
+    }
     if ((options & WNOHANG) !== 0) return null;
     const e = yield* tsleep(p.waitq, 'wait', PCATCH);
     if (e !== null) return e;
@@ -275,9 +281,7 @@ function* sysWait4(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
   if (w === null) return 0;
   if (a[1] !== 0 && (yield* suword32B(lwp.proc.vm, a[1], w.status)) !== null) return EFAULT;
   const e = yield* copyRusage(lwp, a[3], w.proc);
-  if (e !== null) return e;
-  if (w.proc.state === ProcState.ZOMB) procReap(w.proc);
-  return w.pid;
+  return e ?? w.pid;
 }
 
 function* sysWait6(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
@@ -307,7 +311,6 @@ function* sysWait6(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
     v.setInt32(20, w.si, true);
     if ((yield* copyoutB(vm, si, 0, a[5], si.length)) !== null) return EFAULT;
   }
-  if (w.proc.state === ProcState.ZOMB && (options & WNOWAIT) === 0) procReap(w.proc);
   return w.pid;
 }
 
