@@ -112,9 +112,10 @@ export class MachineCore {
     while (parks.length > 0) {
       const p = parks.pop()!;
       if (p.running || p.dead) continue;
-      let next = wakes.pop();
-      if (next === p) next = undefined;
       const line = p.cmdIdx;
+      // Parked before for this same stop: the wake it was given then may not have been read yet.
+      if (ctl[line + Vk.C_PARK / 4] === p.cur) continue;
+      const next = wakes.pop();
       ctl[line + Vk.C_WAKE / 4] = next === undefined ? 0 : next.id + 1;
       p.wakesNext = next ?? null;
       Atomics.store(ctl, line + Vk.C_PARK / 4, p.cur);
