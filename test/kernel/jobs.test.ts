@@ -293,6 +293,56 @@ describe('user scheduler', () => {
     expect(a / b).to.be.within(6, 15);
   });
 
+  it('runs realtime before normal before idle classes', () => {
+    inInit(function* (g: Guest) {
+      const rtp = (type: number, prio: number): Uint8Array => new Uint8Array(Uint16Array.of(type, prio).buffer);
+      const shared = yield* mmapAnon(g, 4096, MAP_SHARED);
+      const kids: number[] = [];
+      for (const [i, type] of [2, 1].entries())
+        kids.push(
+          yield* fork(g, function* (c: Guest) {
+            yield* must(c, 'rtprio', 1, 0, rtp(type, 5));
+            yield* c.touch(shared, true);
+            for (;;) {
+              yield* c.compute(MS);
+              yield* c.write32(shared + 4 * i, (yield* c.read32(shared + 4 * i)) + 1);
+            }
+          }),
+        );
+      yield* nanosleep(g, 500 * MS);
+      const [idle, normal] = [yield* g.read32(shared), yield* g.read32(shared + 4)];
+      expect(idle).to.be.below(30);
+      expect(normal).to.be.above(450);
+      const got = g.alloc(16);
+      yield* must(g, 'rtprio', 0, kids[0], got);
+      expect(yield* g.read32(got)).to.equal(2 | (5 << 16));
+      yield* must(g, 'lwp_rtprio', 0, kids[1], 1, got);
+      expect((yield* g.read32(got)) & 0xffff).to.equal(1);
+      // Back to normal: both get their share.
+      yield* must(g, 'rtprio', 1, kids[0], rtp(1, 5));
+      yield* nanosleep(g, 500 * MS);
+      expect((yield* g.read32(shared)) - idle).to.be.above(150);
+      expect(yield* sys(g, 'rtprio', 1, 0, rtp(3, 0))).to.equal(-EINVAL.errno);
+      expect(yield* sys(g, 'rtprio', 1, 0, rtp(1, 32))).to.equal(-EINVAL.errno);
+      expect(yield* sys(g, 'rtprio', 2, 0, rtp(1, 0))).to.equal(-EINVAL.errno);
+      expect(yield* sys(g, 'rtprio', 0, 999, got)).to.equal(-ESRCH.errno);
+      expect(
+        yield* inChild(g, function* (c: Guest) {
+          yield* must(c, 'setuid', 5);
+          expect(yield* sys(c, 'rtprio', 1, 0, rtp(0, 0))).to.equal(-EPERM.errno);
+          expect(yield* sys(c, 'rtprio', 1, 1, rtp(2, 0))).to.equal(-EPERM.errno);
+          yield* must(c, 'rtprio', 1, 0, rtp(2, 31));
+          const d = yield* fork(c, function* (e: Guest) {
+            const mine = e.alloc(16);
+            yield* must(e, 'rtprio', 0, 0, mine);
+            expect(yield* e.read32(mine)).to.equal(2 | (31 << 16));
+          });
+          expect((yield* wait4(c, d))[1]).to.equal(0);
+        }),
+      ).to.equal(0);
+    });
+  });
+
   it('lets a process that sleeps run soon among busy ones', () => {
     inInit(
       function* (g: Guest) {

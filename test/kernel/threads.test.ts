@@ -136,6 +136,12 @@ describe('lwp_create', () => {
   it('names threads', () => {
     inInit(function* (g: Guest) {
       expect(yield* sys(g, 'lwp_setname', 1, 'worker')).to.equal(0);
+      const at = g.alloc(32);
+      yield* must(g, 'lwp_getname', 1, at, 32);
+      expect(yield* g.readStr(at)).to.equal('worker');
+      yield* must(g, 'lwp_getname', 1, at, 4);
+      expect(yield* g.readStr(at)).to.equal('wor');
+      expect(yield* sys(g, 'lwp_getname', 9, at, 32)).to.equal(-ESRCH.errno);
       expect(yield* sys(g, 'lwp_setname', 9, 'worker')).to.equal(-ESRCH.errno);
       expect(yield* sys(g, 'lwp_setname', 1, 0x10)).to.equal(-EFAULT.errno);
     });

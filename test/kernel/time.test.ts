@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Reg } from '../../vkernel/machine/machine.js';
 import type { Guest, GuestCode, Script } from '../../vkernel/machine/sim/guest.js';
-import { EFAULT, EINVAL, EPERM } from '../../vkernel/sys/errno.js';
+import { EFAULT, EINVAL, EPERM, ESRCH } from '../../vkernel/sys/errno.js';
 import { SIGALRM, SIGPROF, SIGVTALRM } from '../../vkernel/sys/signal.js';
 import { execve, fork, inInit, must, nanosleep, now, sigaction, sys, timespec, timeval, wait4 } from './kit.js';
 
@@ -89,6 +89,25 @@ describe('clocks', () => {
       const tv = g.alloc(16);
       yield* must(g, 'gettimeofday', tv, 0);
       expect(yield* g.read64(tv)).to.equal(1_700_000_001);
+    });
+  });
+
+  it('getcpuclockid names the clock of a process or a thread', () => {
+    inInit(function* (g: Guest) {
+      const pid = yield* fork(g, function* (c: Guest) {
+        yield* c.compute(100 * MS);
+        yield* nanosleep(c, 1e9);
+      });
+      yield* nanosleep(g, 300 * MS);
+      const at = g.alloc(16);
+      for (const tid of [0, 1]) {
+        yield* must(g, 'getcpuclockid', pid, tid, at);
+        const id = yield* g.read64(at);
+        expect(id).to.equal(tid * 2 ** 32 + 2 ** 31 + pid);
+        expect(Number(yield* clock(g, id))).to.be.within(100 * MS, 101 * MS);
+      }
+      expect(yield* sys(g, 'getcpuclockid', pid, 7, at)).to.equal(-ESRCH.errno);
+      expect(yield* sys(g, 'getcpuclockid', 999, 0, at)).to.equal(-ESRCH.errno);
     });
   });
 

@@ -136,6 +136,8 @@ function fork1(lwp: Lwp, flags: number): Proc | Errno {
   gd.uidProcs?.(c.cred.ruid, 1);
   uschedNew(child);
   uschedSetNice(child, p.nice);
+  child.us.rtpClass = lwp.us.rtpClass;
+  child.us.rtpPrio = lwp.us.rtpPrio;
   gd.forkHook?.(p, c);
   if (p.lwps.size > 1 && (flags & RFMEM) === 0) umtxWakeAll(p);
   lwpStart(child);
@@ -207,6 +209,8 @@ function* sysLwpCreate(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
   n.sigmask.set(lwp.sigmask);
   uschedNew(n);
   uschedSetNice(n, p.nice);
+  n.us.rtpClass = lwp.us.rtpClass;
+  n.us.rtpPrio = lwp.us.rtpPrio;
   lwpStart(n);
   return 0;
 }

@@ -228,6 +228,16 @@ function lwpSetname(lwp: Lwp, a: Float64Array): number | Errno {
   return 0;
 }
 
+function lwpGetname(lwp: Lwp, a: Float64Array): number | Errno {
+  const l = lwp.proc.lwps.get(a[0]);
+  if (l === undefined) return ESRCH;
+  const len = Math.min(a[2], l.title.length + 1);
+  if (len <= 0) return 0;
+  const buf = new Uint8Array(len);
+  for (let i = 0; i < len - 1; i++) buf[i] = l.title.charCodeAt(i);
+  return copyout(lwp.proc.vm, buf, 0, a[1], len) ?? 0;
+}
+
 export const protSyscalls: SyscallImpls = {
   getpid: { try: (l) => l.proc.pid },
   getppid: { try: (l) => l.proc.parent?.pid ?? 0 },
@@ -259,6 +269,7 @@ export const protSyscalls: SyscallImpls = {
   set_tls_area: userCall(setTls),
   get_tls_area: userCall(getTls),
   lwp_setname: userCall(lwpSetname),
+  lwp_getname: userCall(lwpGetname),
 };
 
 declare module '../sys/globaldata.js' {

@@ -10,7 +10,7 @@ import { copyin, copyout } from '../vm/vm_user.js';
 import { procTimes } from './kern_time.js';
 import { type Lwp, type Proc, RLIM_NLIMITS, type Rusage, pfind, pgfind } from './proc.js';
 import { putDuration, userCall } from './sys_util.js';
-import { uschedSetNice, uschedYield } from './usched.js';
+import { RTP_PRIO_IDLE, RTP_PRIO_NORMAL, RTP_PRIO_REALTIME, uschedSetNice, uschedYield } from './usched.js';
 
 const put = (v: DataView, o: number, n: number): void => {
   v.setUint32(o, n % 0x1_0000_0000, true);
@@ -143,6 +143,53 @@ function trySetaffinity(lwp: Lwp, a: Float64Array): number | Errno {
   return any ? 0 : EPERM;
 }
 
+const RTP_PRIO_FIFO = 4;
+const RTP_PRIO_MAX = 31;
+
+/** rtprio and lwp_rtprio: look up (0) or set (1) the scheduling class and priority of `targets`. */
+function rtprio(lwp: Lwp, how: number, p: Proc | null, targets: Lwp[], rtpVa: number): number | Errno {
+  if (p === null || targets.length === 0) return ESRCH;
+  const buf = new Uint8Array(4);
+  const v = new DataView(buf.buffer);
+  const us = targets[0].us;
+  if (how === 0) {
+    v.setUint16(0, us.rtpClass, true);
+    v.setUint16(2, us.rtpPrio, true);
+    return copyout(lwp.proc.vm, buf, 0, rtpVa, 4) ?? 0;
+  }
+  if (how !== 1) return EINVAL;
+  const e = copyin(lwp.proc.vm, rtpVa, buf, 0, 4);
+  if (e !== null) return e;
+  const type = v.getUint16(0, true);
+  const prio = v.getUint16(2, true);
+  const me = lwp.proc.cred;
+  if (me.uid !== 0 && (me.uid !== p.cred.uid || type === RTP_PRIO_REALTIME || type === RTP_PRIO_FIFO)) return EPERM;
+  if (prio > RTP_PRIO_MAX || (type > RTP_PRIO_IDLE && type !== RTP_PRIO_FIFO)) return EINVAL;
+  const { queue } = gd.usched;
+  for (const { us: t } of targets) {
+    // Who waits for a CPU is queued by class.
+    const queued = queue.remove(t);
+    t.rtpClass = type === RTP_PRIO_FIFO ? RTP_PRIO_REALTIME : type;
+    // Within the normal class only nice and time used count.
+    t.rtpPrio = type === RTP_PRIO_NORMAL ? 0 : prio;
+    if (queued) queue.insert(t);
+  }
+  return 0;
+}
+
+const procOf = (lwp: Lwp, pid: number): Proc | null => (pid === 0 ? lwp.proc : pfind(pid));
+
+function tryRtprio(lwp: Lwp, a: Float64Array): number | Errno {
+  const p = procOf(lwp, a[1]);
+  return rtprio(lwp, a[0], p, p === null ? [] : [...p.lwps.values()], a[2]);
+}
+
+function tryLwpRtprio(lwp: Lwp, a: Float64Array): number | Errno {
+  const p = procOf(lwp, a[1]);
+  const l = a[1] === 0 && a[2] === 0 ? lwp : p?.lwps.get(a[2]);
+  return rtprio(lwp, a[0], p, l === undefined ? [] : [l], a[3]);
+}
+
 function schedYield(lwp: Lwp): number {
   uschedYield(lwp);
   return 0;
@@ -156,6 +203,8 @@ export const resourceSyscalls: SyscallImpls = {
   setpriority: { try: trySetpriority },
   lwp_getaffinity: userCall(tryGetaffinity),
   lwp_setaffinity: userCall(trySetaffinity),
+  rtprio: userCall(tryRtprio),
+  lwp_rtprio: userCall(tryLwpRtprio),
   sched_yield: { try: schedYield },
   yield: { try: schedYield },
   sched_get_priority_max: { try: (_l, a) => (a[0] >= 1 && a[0] <= 3 ? 31 : EINVAL) },

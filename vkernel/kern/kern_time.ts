@@ -6,7 +6,7 @@
  * Counterpart: sys/kern/kern_time.c
  */
 import type { Blocking } from '../sys/blocking.js';
-import { EINTR, EINVAL, EPERM, ERESTART, EWOULDBLOCK, Errno } from '../sys/errno.js';
+import { EINTR, EINVAL, EPERM, ERESTART, ESRCH, EWOULDBLOCK, Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { SIGALRM, SIGPROF, SIGVTALRM } from '../sys/signal.js';
 import type { SyscallImpls } from '../sys/syscall.js';
@@ -70,11 +70,18 @@ function clockNs(lwp: Lwp, id: number): number | null {
       uschedCharge(lwp);
       return lwp.us.uticksNs + lwp.us.sticksNs;
     default: {
-      // Per-process CPU clock of clock_getcpuclockid: (tid << 32) | pid | 0x80000000.
+      // CPU clock of getcpuclockid: (tid << 32) | pid | 0x80000000; tid 0 is the whole process.
       const low = id % 0x1_0000_0000;
       if (low < 0x80000000) return null;
       const p = pfind(low - 0x80000000);
       if (p === null) return null;
+      const tid = Math.floor(id / 0x1_0000_0000);
+      if (tid !== 0) {
+        const l = p.lwps.get(tid);
+        if (l === undefined) return null;
+        uschedCharge(l);
+        return l.us.uticksNs + l.us.sticksNs;
+      }
       const t = procTimes(p);
       return t.user + t.sys;
     }
@@ -116,6 +123,15 @@ function tryClockGettime(lwp: Lwp, a: Float64Array): number | Errno {
     putPair(s, Math.floor(ns - s * 1e9));
   }
   return copyout(lwp.proc.vm, out, 0, a[1], 16) ?? 0;
+}
+
+/** getcpuclockid: pid 0 is the caller, lwp_id 0 the whole process; a thread must exist. */
+function tryGetcpuclockid(lwp: Lwp, a: Float64Array): number | Errno {
+  const p = a[0] === 0 ? lwp.proc : pfind(a[0]);
+  if (p === null || (a[1] !== 0 && !p.lwps.has(a[1]))) return ESRCH;
+  outView.setUint32(0, 0x80000000 + p.pid, true);
+  outView.setUint32(4, a[1], true);
+  return copyout(lwp.proc.vm, out, 0, a[2], 8) ?? 0;
 }
 
 function tryClockGetres(lwp: Lwp, a: Float64Array): number | Errno {
@@ -293,6 +309,7 @@ function trySetitimer(lwp: Lwp, a: Float64Array): number | Errno {
 export const timeSyscalls: SyscallImpls = {
   clock_gettime: userCall(tryClockGettime),
   clock_getres: userCall(tryClockGetres),
+  getcpuclockid: userCall(tryGetcpuclockid),
   clock_settime: userCall((l, a) => (a[0] === 0 ? setWall(l, a[1], 1) : EINVAL)),
   gettimeofday: userCall(tryGettimeofday),
   settimeofday: userCall((l, a) => setWall(l, a[0], 1000)),
