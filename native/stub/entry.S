@@ -342,6 +342,8 @@ vk_mapper:
 	syscall
 	cmp	$4, %rax
 	jne	.Ldie
+	cmpl	$0, VK_R_WAITING(%r12)
+	je	.Lmap_loop
 	lea	VK_R_DONE(%r12), %rdi
 	mov	$1, %esi
 	mov	$0x7fffffff, %edx

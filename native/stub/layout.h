@@ -39,6 +39,7 @@
 #define VK_R_FAILED 4   /* u32: what to put into DONE when an operation failed */
 #define VK_R_NOPS 8     /* u32 */
 #define VK_R_DONEOFF 16 /* u64: where DONE is in the control memfd, for pwrite */
+#define VK_R_WAITING 24 /* u32: the kernel sleeps for DONE and has to be woken */
 #define VK_R_DONE 64    /* u32 futex: SEQ or FAILED of the last request carried out (written with pwrite) */
 #define VK_R_OPS 128
 #define VK_OP_SIZE 32

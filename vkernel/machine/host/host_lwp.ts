@@ -36,6 +36,10 @@ export class HostLwp implements MachLwp {
   private fpuView: Uint8Array | null = null;
   private fpuAt = 0;
   private newBases = false;
+  /** FPU image for a thread that has not come to its first stop; copied to its place there. */
+  private early: Uint8Array | null = null;
+  /** How to go on from the first stop, when resume() came before it. */
+  private deferred: Resume = Resume.RUN;
 
   /** The slot and the command line must be prepared (prepareThread) and the thread be on its way. */
   constructor(
@@ -58,7 +62,11 @@ export class HostLwp implements MachLwp {
   }
 
   get fpu(): Uint8Array {
-    if (this.fresh) this.awaitFirstStop();
+    if (this.fresh) {
+      if (Atomics.load(this.core.ctl, this.stateIdx) === this.cur) this.arrived();
+      else if (this.core.fpuBytes === 0) this.awaitFirstStop();
+      else return (this.early ??= initialFpu(this.core.fpuBytes));
+    }
     const o = (this.slotOff + Vk.S_FPU) / 4;
     const va = (this.core.ctl[o + 1] >>> 0) * TWO32 + (this.core.ctl[o] >>> 0);
     let at = va - this.slotVa;
@@ -117,6 +125,17 @@ export class HostLwp implements MachLwp {
   resume(how: Resume): void {
     const { core } = this;
     if (this.vmspace.pendingOps !== 0) this.vmspace.flush();
+    if (this.early !== null) {
+      if (Atomics.load(core.ctl, this.stateIdx) !== this.cur) {
+        // Its FPU image cannot be put in place yet: it goes on when it has arrived (firstStop).
+        this.deferred = how;
+        this.running = true;
+        core.addRunning(this);
+        if (!core.inTurn) core.kick();
+        return;
+      }
+      this.arrived();
+    }
     let next = ((this.cur + 0x100) & ~0xff) | how;
     if (this.newBases) {
       next |= Vk.HOW_BASES;
@@ -185,6 +204,16 @@ export class HostLwp implements MachLwp {
   arrived(): void {
     this.fresh = false;
     this.core.learnFpu(this.slotOff, this.slotVa);
+    if (this.early === null) return;
+    const image = this.early;
+    this.early = null;
+    this.fpu.set(image);
+  }
+
+  /** The first stop was reached after resume(): go on. A preempt() meanwhile is still owed. */
+  goOn(preempted: boolean): void {
+    this.resume(this.deferred);
+    if (preempted) this.preempt();
   }
 
   /** The stop that poll found, as a Trap. */
@@ -194,6 +223,16 @@ export class HostLwp implements MachLwp {
     const kind = t & 0xff;
     return kind >= Trap.SYSCALL && kind <= Trap.PREEMPT ? kind : kind === Trap.NEW ? Trap.NEW : Trap.DEAD;
   }
+}
+
+/** State of a new FPU: what fpuReset() makes. The host's own part is filled in by the stub. */
+function initialFpu(bytes: number): Uint8Array {
+  const f = new Uint8Array(bytes);
+  f[0] = 0x7f;
+  f[1] = 0x03;
+  f[24] = 0x80;
+  f[25] = 0x1f;
+  return f;
 }
 
 export function slotAddress(core: MachineCore, block: number, slot: number): { slotOff: number; slotVa: number } {

@@ -18,7 +18,6 @@ import {
   type MachineHandlers,
   type MachStream,
   type MachVmspace,
-  Resume,
   type StopCode,
   Trap,
 } from '../machine.js';
@@ -222,12 +221,13 @@ export class HostMachine implements Machine {
 
   private stopped(h: MachineHandlers, l: HostLwp): void {
     const trap = l.trap();
+    const preempted = l.preemptedNs !== 0;
     this.core.removeRunning(l);
     if (l.fresh) {
       l.arrived();
       if (trap === Trap.NEW) {
-        // It was answered before it had arrived: answer again.
-        l.resume(Resume.RUN);
+        // It was to go on before it had arrived.
+        l.goOn(preempted);
         return;
       }
     }
