@@ -326,6 +326,7 @@ describe('user scheduler', () => {
       expect(yield* sys(g, 'rtprio', 1, 0, rtp(1, 32))).to.equal(-EINVAL.errno);
       expect(yield* sys(g, 'rtprio', 2, 0, rtp(1, 0))).to.equal(-EINVAL.errno);
       expect(yield* sys(g, 'rtprio', 0, 999, got)).to.equal(-ESRCH.errno);
+      for (const k of kids) yield* must(g, 'kill', k, SIGKILL);
       expect(
         yield* inChild(g, function* (c: Guest) {
           yield* must(c, 'setuid', 5);
