@@ -44,7 +44,7 @@ function heldStops(p: Proc): number {
 }
 
 /** Lowest signal of `p` and `lwp` that is pending and not masked; 0 when there is none. */
-function cursig(lwp: Lwp): number {
+export function cursig(lwp: Lwp): number {
   const pl = lwp.proc.siglist;
   const ll = lwp.siglist;
   const mask = lwp.sigmask;
@@ -57,7 +57,7 @@ function cursig(lwp: Lwp): number {
 }
 
 /** Remove pending `sig`, from the thread's set if it is there, else from the process's. */
-function take(lwp: Lwp, sig: number): void {
+export function take(lwp: Lwp, sig: number): void {
   lwp.tookOwn = sigismember(lwp.siglist, sig);
   sigdelset(lwp.tookOwn ? lwp.siglist : lwp.proc.siglist, sig);
 }

@@ -6,7 +6,7 @@
  */
 import { Reg } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
-import { EFAULT, EINVAL, EJUSTRETURN, type Errno } from '../sys/errno.js';
+import { EFAULT, EINVAL, EJUSTRETURN, type Errno, NOTNOW } from '../sys/errno.js';
 import {
   SA_NODEFER,
   SA_ONSTACK,
@@ -17,9 +17,12 @@ import {
   sigaddset,
   sigstrip,
 } from '../sys/signal.js';
-import { copyinB, copyoutB } from '../vm/vm_user.js';
+import { gd } from '../sys/globaldata.js';
+import { vmFault } from '../vm/vm_fault.js';
+import { copyin, copyout } from '../vm/vm_user.js';
 import { lwpSignal } from './kern_sig.js';
 import type { Lwp } from './proc.js';
+import { userCall } from './sys_util.js';
 
 /** struct sigframe, 1600 bytes. */
 const enum Sf {
@@ -65,25 +68,17 @@ const put64 = (v: DataView, o: number, n: number): void => {
   v.setUint32(o + 4, n / 0x1_0000_0000, true);
 };
 
-/**
- * Build the frame for `sig` on the user stack and point the registers at the trampoline.
- * @returns false when the stack cannot be written.
- */
-export function* sendsig(lwp: Lwp, sig: number): Blocking<boolean> {
+/** Frames are built and read here: nothing sleeps between filling it and using it. */
+const frameBuf = new Uint8Array(Sf.SIZE);
+const frameView = new DataView(frameBuf.buffer);
+
+/** Fill frameBuf with the frame for `sig`. */
+function fillFrame(lwp: Lwp, sig: number, addr: number): void {
   const p = lwp.proc;
-  const sa = p.sigacts;
-  const flags = sa.flags[sig];
   const f = lwp.mach.frame;
-  const buf = new Uint8Array(Sf.SIZE);
-  const v = new DataView(buf.buffer);
-  const rsp = f[Reg.RSP * 2 + 1] * 0x1_0000_0000 + f[Reg.RSP * 2];
-
-  const alt = !lwp.sigstkDisabled && !lwp.onSigstk && (flags & SA_ONSTACK) !== 0;
-  const top = alt ? lwp.sigstkSp + lwp.sigstkSize : rsp - 128;
-  const sp = top - Sf.SIZE - ((top - Sf.SIZE) % 16);
-  if (!(sp > 0)) return false;
-
-  put64(v, Sf.HANDLER, sa.handler[sig]);
+  const v = frameView;
+  frameBuf.fill(0);
+  put64(v, Sf.HANDLER, p.sigacts.handler[sig]);
   const mask = lwp.oldSigmask ?? lwp.sigmask;
   for (let i = 0; i < 4; i++) v.setUint32(Sf.UC + i * 4, mask[i], true);
   put64(v, Sf.UC_STACK, lwp.sigstkSp);
@@ -95,18 +90,36 @@ export function* sendsig(lwp: Lwp, sig: number): Blocking<boolean> {
   v.setUint32(Sf.MC_FPFORMAT, MC_FPFMT_YMM, true);
   v.setUint32(Sf.MC_OWNEDFP, MC_FPOWNED_FPU, true);
   const fpu = lwp.mach.fpu;
-  buf.set(fpu.subarray(0, Math.min(FP_SIZE, fpu.length)), Sf.MC_FPREGS);
+  frameBuf.set(fpu.length > FP_SIZE ? fpu.subarray(0, FP_SIZE) : fpu, Sf.MC_FPREGS);
 
   const isTrap = lwp.trapSig === sig;
-  const addr = isTrap ? lwp.trapAddr : 0;
   v.setInt32(Sf.SI, sig, true);
   v.setInt32(Sf.SI + 8, isTrap ? lwp.trapCode : 0, true);
   v.setInt32(Sf.SI + 12, isTrap ? 0 : p.sigPid, true);
   v.setUint32(Sf.SI + 16, isTrap ? 0 : p.sigUid, true);
   put64(v, Sf.SI + 24, addr);
   if (isTrap) put64(v, Sf.MC_REGS + Reg.ADDR * 8, addr);
+}
 
-  if ((yield* copyoutB(p.vm, buf, 0, sp, Sf.SIZE)) !== null) return false;
+/**
+ * Put the frame for `sig` on the user stack and point the registers at the trampoline; never sleeps.
+ * @returns null; EFAULT when the stack cannot be written; NOTNOW when a page of it has to be faulted in (gd.vm.notNowVa)
+ */
+export function trySendsig(lwp: Lwp, sig: number): Errno | null {
+  const p = lwp.proc;
+  const sa = p.sigacts;
+  const flags = sa.flags[sig];
+  const f = lwp.mach.frame;
+  const rsp = f[Reg.RSP * 2 + 1] * 0x1_0000_0000 + f[Reg.RSP * 2];
+  const alt = !lwp.sigstkDisabled && !lwp.onSigstk && (flags & SA_ONSTACK) !== 0;
+  const top = alt ? lwp.sigstkSp + lwp.sigstkSize : rsp - 128;
+  const sp = top - Sf.SIZE - ((top - Sf.SIZE) % 16);
+  if (!(sp > 0)) return EFAULT;
+  const isTrap = lwp.trapSig === sig;
+  const addr = isTrap ? lwp.trapAddr : 0;
+  fillFrame(lwp, sig, addr);
+  const e = copyout(p.vm, frameBuf, 0, sp, Sf.SIZE);
+  if (e !== null) return e;
 
   lwp.trapSig = 0;
   if (alt) lwp.onSigstk = true;
@@ -128,15 +141,24 @@ export function* sendsig(lwp: Lwp, sig: number): Blocking<boolean> {
   if ((flags & SA_NODEFER) === 0) sigaddset(lwp.sigmask, sig);
   sigstrip(lwp.sigmask);
   if ((flags & SA_RESETHAND) !== 0) sa.handler[sig] = SIG_DFL;
-  return true;
+  return null;
+}
+
+/** trySendsig that sleeps for the stack's pages. @returns false when the stack cannot be written. */
+export function* sendsig(lwp: Lwp, sig: number): Blocking<boolean> {
+  for (;;) {
+    const e = trySendsig(lwp, sig);
+    if (e !== NOTNOW) return e === null;
+    if ((yield* vmFault(lwp.proc.vm, gd.vm.notNowVa, gd.vm.notNowAccess)) !== null) return false;
+  }
 }
 
 /** sigreturn(2): registers, FPU, stack flag and mask from the ucontext at `uva`. */
-export function* sysSigreturn(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
-  const buf = new Uint8Array(UC_SIZE);
-  const v = new DataView(buf.buffer);
-  const e = yield* copyinB(lwp.proc.vm, a[0], buf, 0, UC_SIZE);
-  if (e !== null) return EFAULT;
+function trySigreturn(lwp: Lwp, a: Float64Array): number | Errno {
+  const buf = frameBuf;
+  const v = frameView;
+  const e = copyin(lwp.proc.vm, a[0], buf, 0, UC_SIZE);
+  if (e !== null) return e;
   const regs = Sf.MC_REGS - Sf.UC;
   const f = lwp.mach.frame;
   const rflags = v.getUint32(regs + Reg.RFLAGS * 8, true);
@@ -160,6 +182,9 @@ export function* sysSigreturn(lwp: Lwp, a: Float64Array): Blocking<number | Errn
   lwp.ast = true;
   return EJUSTRETURN;
 }
+
+/** The row of sigreturn. */
+export const sysSigreturn = { ...userCall(trySigreturn), full: true };
 
 /**
  * Put a saved x87/SSE/AVX image back. What the frame cannot hold (AVX-512 state) stays as it is; reserved mxcsr bits

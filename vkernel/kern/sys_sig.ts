@@ -271,7 +271,7 @@ export const sigSyscalls: SyscallImpls = {
   sigsuspend: { block: sysSigsuspend },
   sigpending: { try: trySigpending, block: blockOf(trySigpending) },
   sigaltstack: { try: trySigaltstack, block: blockOf(trySigaltstack) },
-  sigreturn: { block: sysSigreturn, full: true },
+  sigreturn: sysSigreturn,
   kill: { try: tryKill },
   lwp_kill: { try: tryLwpKill },
   sigtimedwait: { block: sysSigtimedwait },

@@ -24,6 +24,7 @@ import {
   SIGTRAP,
   SIG_DFL,
   SIG_IGN,
+  sigaddset,
   sigismember,
 } from '../sys/signal.js';
 import { vmFault, vmFaultTry } from '../vm/vm_fault.js';
@@ -31,10 +32,10 @@ import { vmPatchSite } from '../vm/vm_patch.js';
 import { copyin, copyinB } from '../vm/vm_user.js';
 import { lwpExit } from './kern_exit.js';
 import { panic } from './kern_shutdown.js';
-import { issignal, lwpSigCheck, lwpSignal, sigexit } from './kern_sig.js';
+import { cursig, issignal, lwpSigCheck, lwpSignal, sigexit, take } from './kern_sig.js';
 import { tsleep, wakeup } from './lwkt_thread.js';
-import { type Lwp, LwpWork } from './proc.js';
-import { sendsig } from './sendsig.js';
+import { type Lwp, LwpWork, ProcState } from './proc.js';
+import { sendsig, trySendsig } from './sendsig.js';
 import { strace } from './strace.js';
 import { kalert, kprintf } from './subr_prf.js';
 import { ArgKind, SYS_MAXSYSCALL, type Sysent } from './syscalls.js';
@@ -146,8 +147,8 @@ export function onTrap(mach: MachLwp, trap: Trap): void {
       onFault(lwp);
       return;
     case Trap.PREEMPT:
-      lwp.work = LwpWork.USERRET;
-      wakeup(lwp.workq);
+      lwp.ast = true;
+      leave(lwp);
       return;
     case Trap.EXCEPTION:
       lwp.work = LwpWork.EXCEPTION;
@@ -215,8 +216,43 @@ function finish(lwp: Lwp, se: Sysent | null, r: number | Errno): void {
     return;
   }
   if (r !== EJUSTRETURN) setResult(lwp, r);
-  if (lwp.ast) toThread(lwp, LwpWork.USERRET);
-  else uschedReturn(lwp);
+  leave(lwp);
+}
+
+/** Back to the guest from synchronous code: by way of the LWKT thread only when something pending may sleep. */
+function leave(lwp: Lwp): void {
+  if (!lwp.ast) uschedReturn(lwp);
+  else if (!tryUserret(lwp)) toThread(lwp, LwpWork.USERRET);
+}
+
+/**
+ * userret for the usual case, without the LWKT thread: nothing pending after all, or signals with handlers.
+ * @returns false when userret has to see to it; then nothing has been changed but frames already delivered
+ */
+function tryUserret(lwp: Lwp): boolean {
+  const p = lwp.proc;
+  for (;;) {
+    if (p.singleThreader !== null || p.state !== ProcState.ACTIVE || lwp.oldSigmask !== null) break;
+    const sig = cursig(lwp);
+    if (sig === 0) {
+      lwp.ast = false;
+      uschedReturn(lwp);
+      return true;
+    }
+    if (p.sigacts.handler[sig] <= SIG_IGN) break;
+    if (!lwp.mach.full) {
+      lwp.ast = false;
+      lwp.resumeHow = Resume.RETRAP;
+      uschedReturn(lwp);
+      return true;
+    }
+    take(lwp, sig);
+    if (trySendsig(lwp, sig) === null) continue;
+    sigaddset(lwp.tookOwn ? lwp.siglist : p.siglist, sig);
+    break;
+  }
+  lwp.ast = true;
+  return false;
 }
 
 /** A number without a row: SIGSYS and EINVAL. A row without an implementation: EINVAL, said once. */
@@ -243,8 +279,7 @@ function onFault(lwp: Lwp): void {
   const e = vmFaultTry(lwp.proc.vm, va, faultAccess(f[Reg.ERR * 2]));
   if (e === null) {
     lwp.proc.ru.minflt++;
-    if (lwp.ast) toThread(lwp, LwpWork.USERRET);
-    else uschedReturn(lwp);
+    leave(lwp);
   } else toThread(lwp, LwpWork.FAULT);
 }
 
