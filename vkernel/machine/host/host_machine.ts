@@ -44,6 +44,10 @@ const MS = 1e6;
 /** Longest time away from the event loop. */
 const TURN_NS = 5 * MS;
 const SPIN_NS = 50_000;
+/** Least time to spin: longer than a system call or a hand-over between two guests takes. */
+const SPIN_MIN_NS = 20_000;
+/** The third SIGTERM or SIGHUP is not asked any more. */
+const PATIENCE = 3;
 const BLOCK_NS = 2 * MS;
 /** How often running threads are looked after. */
 const SWEEP_NS = 20 * MS;
@@ -69,6 +73,9 @@ export class HostMachine implements Machine {
   private queued = false;
   private timer: NodeJS.Timeout | null = null;
   private lastSweep = 0;
+  /** How long to spin: less and less while nothing comes of it, long again after a success. */
+  private spinNs = SPIN_NS;
+  private shutdownSignals = 0;
   /** Events from the event loop (console, streams, signals) to hand over at the next turn. */
   private readonly inbox: ((h: MachineHandlers) => void)[] = [];
   private closed = false;
@@ -108,13 +115,19 @@ export class HostMachine implements Machine {
     if (host.cpus > 1) host.pinThread();
   }
 
+  /** Ask the guest to end; a host that asks again and again means it. */
+  private shutdown(signo: number): void {
+    if (++this.shutdownSignals >= PATIENCE) this.stop({ kind: 'exit', status: 128 + signo });
+    else this.post((h) => h.onShutdownRequest(signo));
+  }
+
   private readonly onExit = (): void => this.close();
   /** The host's signals, while the machine lives. */
   private readonly signals = new Map<NodeJS.Signals, () => void>([
-    ['SIGTERM', () => this.post((h) => h.onShutdownRequest(15))],
+    ['SIGTERM', () => this.shutdown(15)],
     ['SIGINT', () => this.post((h) => h.onShutdownRequest(2))],
     ['SIGQUIT', () => this.post((h) => h.onShutdownRequest(3))],
-    ['SIGHUP', () => this.post((h) => h.onShutdownRequest(1))],
+    ['SIGHUP', () => this.shutdown(1)],
     ['SIGWINCH', () => this.post((h) => h.onConsoleResize())],
   ]);
 
@@ -316,8 +329,9 @@ export class HostMachine implements Machine {
       }
       if (this.inbox.length > 0) continue;
       const running = core.runningLwps.length > 0;
-      if (running && core.native.cpus > 1 && now - quietSince < SPIN_NS) {
-        this.spin(Math.min(due, quietSince + SPIN_NS));
+      if (running && core.native.cpus > 1 && now - quietSince < this.spinNs) {
+        const got = this.spin(Math.min(due, quietSince + this.spinNs));
+        this.spinNs = got ? Math.min(SPIN_NS, this.spinNs * 2) : Math.max(SPIN_MIN_NS, this.spinNs / 1.25);
         continue;
       }
       if (now - start > TURN_NS) return this.leave(seen ? 0 : due - now);
@@ -326,17 +340,18 @@ export class HostMachine implements Machine {
     }
   }
 
-  /** Spin until a running thread stops or `until` comes. */
-  private spin(until: number): void {
+  /** Spin until a running thread stops (true) or `until` comes. */
+  private spin(until: number): boolean {
     const { core } = this;
     const { runningLwps, ctl } = core;
     do {
       for (let n = 0; n < 64; n++)
         for (let i = 0; i < runningLwps.length; i++) {
           const l = runningLwps[i];
-          if (Atomics.load(ctl, l.stateIdx) === l.cur) return;
+          if (Atomics.load(ctl, l.stateIdx) === l.cur) return true;
         }
     } while (core.now() < until);
+    return false;
   }
 
   /** Return to the event loop; go on at once, or when the doorbell rings or `ns` have passed. */
