@@ -996,7 +996,7 @@ describe('actions and permissions', () => {
       yield* sigaction(g, SIGUSR1, function* () {
         n++;
       });
-      for (const s of [SIGHUP, SIGTERM, SIGUSR2, S.SIGINT, S.SIGTSTP]) yield* must(g, 'kill', 1, s);
+      for (const s of [SIGHUP, SIGTERM, SIGUSR2, S.SIGINT, S.SIGTSTP, SIGKILL, SIGSTOP]) yield* must(g, 'kill', 1, s);
       yield* must(g, 'kill', 1, SIGUSR1);
       expect(n).to.equal(1);
     });

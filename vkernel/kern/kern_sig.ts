@@ -18,7 +18,6 @@ import {
   SIGCHLD,
   SIGCONT,
   SIGKILL,
-  SIGSTOP,
   SIG_DFL,
   SIG_IGN,
   SigDefault,
@@ -81,7 +80,7 @@ function ignored(p: Proc, sig: number): boolean {
   if (h !== SIG_DFL) return false;
   const d = sigDefault(sig);
   if (d === SigDefault.IGNORE || d === SigDefault.CONTINUE) return true;
-  return p.pid === 1 && sig !== SIGKILL && sig !== SIGSTOP;
+  return p.pid === 1;
 }
 
 /** Make `lwp` look at its signals soon, wherever it is. */
