@@ -71,6 +71,9 @@ const put64 = (v: DataView, o: number, n: number): void => {
 /** Frames are built and read here: nothing sleeps between filling it and using it. */
 const frameBuf = new Uint8Array(Sf.SIZE);
 const frameView = new DataView(frameBuf.buffer);
+const frameWords = new Uint32Array(frameBuf.buffer);
+/** The registers in a ucontext that is read into the start of frameBuf. */
+const ucRegs = new Uint32Array(frameBuf.buffer, Sf.MC_REGS - Sf.UC, Reg.COUNT * 2);
 
 /** Fill frameBuf with the frame for `sig`. */
 function fillFrame(lwp: Lwp, sig: number, addr: number): void {
@@ -85,7 +88,7 @@ function fillFrame(lwp: Lwp, sig: number, addr: number): void {
   put64(v, Sf.UC_STACK + 8, lwp.sigstkSize);
   v.setInt32(Sf.UC_STACK + 16, (lwp.sigstkDisabled ? 4 : 0) | (lwp.onSigstk ? 1 : 0), true);
   v.setUint32(Sf.MC, lwp.onSigstk ? 1 : 0, true);
-  for (let i = 0; i < Reg.COUNT * 2; i++) v.setUint32(Sf.MC_REGS + i * 4, f[i], true);
+  frameWords.set(f, Sf.MC_REGS / 4);
   v.setUint32(Sf.MC_LEN, 1280, true);
   v.setUint32(Sf.MC_FPFORMAT, MC_FPFMT_YMM, true);
   v.setUint32(Sf.MC_OWNEDFP, MC_FPOWNED_FPU, true);
@@ -167,12 +170,13 @@ function trySigreturn(lwp: Lwp, a: Float64Array): number | Errno {
     lwpSignal(lwp, SIGBUS);
     return EINVAL;
   }
-  for (let r = 0; r < Reg.COUNT; r++) {
-    if (r === Reg.CS || r === Reg.SS || r === Reg.RFLAGS) continue;
-    f[r * 2] = v.getUint32(regs + r * 8, true);
-    f[r * 2 + 1] = v.getUint32(regs + r * 8 + 4, true);
+  // The segments stay, and the upper half of rflags.
+  for (const r of [Reg.CS, Reg.SS, Reg.RFLAGS]) {
+    ucRegs[r * 2] = f[r * 2];
+    ucRegs[r * 2 + 1] = f[r * 2 + 1];
   }
-  f[Reg.RFLAGS * 2] = rflags;
+  ucRegs[Reg.RFLAGS * 2] = rflags;
+  f.set(ucRegs);
   const owned = v.getUint32(Sf.MC_OWNEDFP - Sf.UC, true);
   if (owned === MC_FPOWNED_NONE) lwp.mach.fpuReset();
   else restoreFpu(lwp.mach.fpu, buf.subarray(Sf.MC_FPREGS - Sf.UC, Sf.MC_FPREGS - Sf.UC + FP_SIZE));

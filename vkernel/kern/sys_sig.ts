@@ -272,7 +272,8 @@ export const sigSyscalls: SyscallImpls = {
   sigpending: { try: trySigpending, block: blockOf(trySigpending) },
   sigaltstack: { try: trySigaltstack, block: blockOf(trySigaltstack) },
   sigreturn: sysSigreturn,
-  kill: { try: tryKill },
+  // Full: the frame of a signal to the caller itself then needs no second trap.
+  kill: { try: tryKill, full: true },
   lwp_kill: { try: tryLwpKill },
   sigtimedwait: { block: sysSigtimedwait },
   sigwaitinfo: { block: (lwp, a) => sigwait(lwp, a[0], a[1], Infinity) },
