@@ -34,6 +34,9 @@ declare module '../sys/globaldata.js' {
   }
 }
 
+/** kl_flags: a signal ends the sleep. */
+const LWP_SINTR = 8;
+
 const putStr = (b: Uint8Array, o: number, s: string, max: number): void => {
   for (let i = 0; i < s.length && i < max - 1; i++) b[o + i] = s.charCodeAt(i);
 };
@@ -54,6 +57,7 @@ function emitLwp(b: Uint8Array, o: number, l: Lwp): void {
   uschedCharge(l);
   v.setInt32(o, l.proc.pid, true);
   v.setInt32(o + 4, l.tid, true);
+  v.setInt32(o + 8, l.td.catching ? LWP_SINTR : 0, true);
   v.setInt32(o + 12, lwpState(l), true);
   v.setInt32(o + 28, 152 + l.us.nice, true);
   v.setInt32(o + 32, l.td.pri, true);
