@@ -124,6 +124,9 @@ export function guestBatch(
   return results;
 }
 
+/** The prompt of root's shell, as its line editor draws it. */
+export const prompt = /(\r|^)# \x1b\[K\r\x1b\[2C$/;
+
 /** A booted kernel on a pseudo-terminal. */
 export class Terminal {
   /** Everything printed so far. */
@@ -151,6 +154,10 @@ export class Terminal {
     });
   }
 
+  /** The process that keeps the pseudo-terminal; its child is the command. */
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
   private tell(m: object): void {
     this.child.stdin.write(JSON.stringify(m) + '\n');
   }
@@ -179,6 +186,21 @@ export class Terminal {
         throw new Error(`no ${String(pattern)} within ${timeoutMs} ms${this.exit ? ' (exited)' : ''}; got:\n${rest}`);
       await this.event(Math.min(200, end - Date.now() + 1));
     }
+  }
+
+  /** Type a line at the prompt and wait until the shell has taken it. */
+  async start(line: string): Promise<void> {
+    this.send(`${line}\n`);
+    await this.expect(/\x1b\[\d+C\r\n/);
+  }
+  /** Type a line at the prompt. @returns what it printed, up to the next prompt. */
+  async command(line: string, timeoutMs = 10000): Promise<string> {
+    this.send(`${line}\n`);
+    const text = await this.expect(prompt, timeoutMs);
+    return text
+      .slice(text.indexOf('\r\n') + 2)
+      .replace(prompt, '')
+      .replace(/\r\n/g, '\n');
   }
 
   /** Wait for the command to end. */
