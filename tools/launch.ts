@@ -12,11 +12,13 @@ import {
   ftruncateSync,
 } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { createHostMachine } from '../vkernel/machine/host/index.js';
+import { createHostMachine, type HostMachine } from '../vkernel/machine/host/index.js';
 import type { HostDir, Machine, StopCode } from '../vkernel/machine/machine.js';
+import { KernelPanic } from '../vkernel/kern/kern_shutdown.js';
 import { type BootOptions, Kernel, type RunOptions } from '../vkernel/kern/init_main.js';
 import { Errno } from '../vkernel/sys/errno.js';
 import { hammer2SetCodecs } from '../vkernel/vfs/hammer2/hammer2_vfsops.js';
+import { whyNotExec } from './elf.js';
 import { EX_NOINPUT, fileError, type Options, UsageError } from './options.js';
 
 const EX_SOFTWARE = 70;
@@ -148,13 +150,18 @@ function runOptions(o: Options, machine: Machine): RunOptions {
   };
 }
 
+function execError(e: Errno, program: string): string {
+  const why = e.name === 'ENOEXEC' || e.name === 'ENOENT' ? whyNotExec(program) : null;
+  return why === null ? e.text : `${e.text}: ${why}`;
+}
+
 /** Exit code of a finished run. */
 function exitCode(code: StopCode, o: Options): number {
   switch (code.kind) {
     case 'exit':
       return code.status;
     case 'exec':
-      process.stderr.write(`vkernel: ${basename(o.program)}: ${code.errno.text}\n`);
+      process.stderr.write(`vkernel: ${basename(o.program)}: ${execError(code.errno, o.program)}\n`);
       return code.errno.name === 'ENOENT' ? 127 : 126;
     case 'panic':
       process.stderr.write(`vkernel: panic: ${code.message}\n`);
@@ -168,6 +175,15 @@ function exitCode(code: StopCode, o: Options): number {
 export async function launch(o: Options, version: string): Promise<number> {
   if (o.command === 'run') planMounts(o);
   const unlock = o.pidFile === null ? null : lockPidFile(o.pidFile);
+  let machine: HostMachine | null = null;
+  // A throw in kernel code arrives here, out of the machine's event loop: the kernel is not run any further.
+  const panicked = (e: unknown): never => {
+    machine?.close();
+    process.stderr.write(`vkernel: panic: ${e instanceof Error ? (e.stack ?? e.message) : String(e)}\n`);
+    unlock?.();
+    process.exit(EX_PANIC);
+  };
+  process.on('uncaughtException', panicked);
   try {
     if (o.disks.length > 0) {
       // Only then: node:crypto and node:zlib take their time to load.
@@ -175,7 +191,7 @@ export async function launch(o: Options, version: string): Promise<number> {
       hammer2SetCodecs(hostCodecs());
     }
     for (;;) {
-      const machine = createHostMachine({
+      machine = createHostMachine({
         memoryBytes: o.memoryBytes,
         ncpus: o.ncpus,
         disks: o.disks,
@@ -196,10 +212,13 @@ export async function launch(o: Options, version: string): Promise<number> {
       if (code.kind !== 'reboot') return exitCode(code, o);
     }
   } catch (e) {
+    machine?.close();
     if (e instanceof UsageError) throw e;
+    if (e instanceof KernelPanic) panicked(e);
     process.stderr.write(`vkernel: ${e instanceof Error ? (e.stack ?? e.message) : String(e)}\n`);
     return EX_SOFTWARE;
   } finally {
+    process.off('uncaughtException', panicked);
     unlock?.();
   }
 }

@@ -3,10 +3,10 @@
  *
  * Counterpart: sys/kern/kern_mib.c; dragonfly-abi.md 8.2
  */
-import { EINVAL, ENOENT, type Errno } from '../sys/errno.js';
+import { EINVAL, type Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
-import { devName } from '../vfs/devfs/cdev.js';
 import { FSCALE, HZ, STATHZ, cpTimes, loadAverages } from './kern_clock.js';
+import { panic } from './kern_shutdown.js';
 import { sysctlAdd, sysctlNumber, sysctlString, type SysctlKind } from './kern_sysctl.js';
 
 declare module '../sys/globaldata.js' {
@@ -183,18 +183,11 @@ export function mibInit(): void {
   rwInt('kern.logsigexit', 'auto', 'logsigexit', 'Log processes quitting on abnormal signals');
   rwInt('kern.gettimeofday_quick', 'auto', 'gettimeofdayQuick', 'Use the kernel tick for gettimeofday');
   sysctlAdd({
-    name: 'kern.devname',
-    kind: 'opaque',
-    fmt: '',
-    descr: 'Name of a device, by its number',
-    anybody: true,
-    get: (_p, { newBytes }) => {
-      if (newBytes === null) return new Uint8Array(0);
-      if (newBytes.length !== 4) return EINVAL;
-      const name = devName(new DataView(newBytes.buffer, newBytes.byteOffset).getUint32(0, true));
-      return name === null ? ENOENT : Uint8Array.from(`${name}\0`, (c) => c.charCodeAt(0));
-    },
-    set: () => null,
+    name: 'debug.panic',
+    kind: 'int',
+    descr: 'Panic the kernel when set',
+    get: () => 0,
+    set: (_p, bytes) => (sysctlNumber(bytes) === 0 ? null : panic('from sysctl debug.panic')),
   });
   sysctlAdd({
     name: 'kern.random',

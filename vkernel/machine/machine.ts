@@ -277,7 +277,7 @@ export interface MachineHandlers {
   onConsoleResize(): void;
   /** Stream `index` (0, 1, 2) may be read (input) or written (output) again. */
   onStreamReady(index: number): void;
-  /** The host asks for an orderly end: SIGTERM, SIGINT without a terminal, SIGHUP; `vkernel run`: SIGQUIT too. */
+  /** The host asks for an orderly end: SIGTERM, SIGINT without a terminal, SIGHUP. */
   onShutdownRequest(signo: number): void;
   /** Run kernel threads until none is runnable (or ~5 ms have passed: then return true for "more to do"). */
   dispatch(): boolean;

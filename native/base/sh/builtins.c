@@ -340,7 +340,7 @@ int builtin_run(const struct builtin *b, int argc, char **argv)
 {
 	int status = b->fn(argc, argv);
 
-	if (out_capture == NULL && out_flush() < 0 && errno != EPIPE) {
+	if (out_capture == NULL && out_flush() < 0) {
 		sh_warn("%s: write error: %s", argv[0], strerror(errno));
 		if (status == 0)
 			status = 1;

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 /** The top of the checkout; tests run from dist/test/guest/support. */
 export const top = fileURLToPath(new URL('../../../../', import.meta.url));
 export const vkernelBin = join(top, 'dist/tools/vkernel.js');
-const nodeFlags = ['--max-semi-space-size=64'];
+export const nodeFlags = ['--max-semi-space-size=64'];
 
 export interface RunResult {
   status: number | null;
@@ -125,6 +125,7 @@ export function guestBatch(
 }
 
 /** The prompt of root's shell, as its line editor draws it. */
+// eslint-disable-next-line no-control-regex
 export const prompt = /(\r|^)# \x1b\[K\r\x1b\[2C$/;
 
 /** A booted kernel on a pseudo-terminal. */
@@ -191,6 +192,7 @@ export class Terminal {
   /** Type a line at the prompt and wait until the shell has taken it. */
   async start(line: string): Promise<void> {
     this.send(`${line}\n`);
+    // eslint-disable-next-line no-control-regex
     await this.expect(/\x1b\[\d+C\r\n/);
   }
   /** Type a line at the prompt. @returns what it printed, up to the next prompt. */

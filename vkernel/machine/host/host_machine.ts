@@ -110,8 +110,6 @@ export class HostMachine implements Machine {
     }
     this.console = this.tty ?? nullConsole;
     this.streams = options.streams ? [0, 1, 2].map((fd) => new HostStream(host, fd)) : null;
-    // A program may have something to say to SIGQUIT (Go prints its goroutines); a system has not.
-    if (options.streams) this.signals.set('SIGQUIT', () => this.post((h) => h.onShutdownRequest(3)));
     for (const [name, f] of this.signals) process.on(name, f);
     process.on('exit', this.onExit);
     if (host.cpus > 1) host.pinThread();
