@@ -17,7 +17,7 @@ import { type Vmspace, vmspaceAlloc } from '../vm/vmspace.js';
 import { biodone } from '../vfs/bio.js';
 import { MNT_RDONLY } from '../vfs/mount.js';
 import { vfsSyncAll } from '../vfs/vfs_mount.js';
-import { ConsoleFeed } from './cons_feed.js';
+import { ConsoleFeed } from '../../drivers/cons/cons_feed.js';
 import { initSyscallTables } from './init_sysent.js';
 import { execProgram } from './kern_exec.js';
 import { fdalloc, fdinit } from './kern_descrip.js';
@@ -51,7 +51,7 @@ import { setTempMask } from './sys_sig.js';
 import { streamFile, streamReady } from './sys_stream.js';
 import { onTrap } from './trap.js';
 import { uschedInit, uschedNew } from './usched.js';
-import { consInit, consoleFile, consoleInput, consoleResize } from './tty_cons.js';
+import { consInit, consoleFile, consoleInput, consoleResize } from '../../drivers/cons/cons.js';
 import { mountAt, mountRoot, vfsBoot } from './vfs_init.js';
 import { kernChdir } from './vfs_mount_syscalls.js';
 

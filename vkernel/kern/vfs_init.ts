@@ -11,7 +11,7 @@ import { bioInit } from '../vfs/bio.js';
 import { devInit } from '../vfs/devfs/cdev.js';
 import { devfsVfsOps } from '../vfs/devfs/devfs.js';
 import { memDevInit } from '../vfs/devfs/mem.js';
-import { vkdInit } from '../vfs/devfs/vkd.js';
+import { vkdInit } from '../../drivers/vkd/vkd.js';
 import { MNT_NODEV, MNT_NOSUID, MNT_RDONLY, type Mount, vfsInit, vfsRegister } from '../vfs/mount.js';
 import { cacheSetvp, type Namecache } from '../vfs/namecache.js';
 import { NLC_CREATE, NLC_FOLLOW, nlookup } from '../vfs/nlookup.js';

@@ -14,7 +14,7 @@ import {
   sigaddset,
   sigismember,
 } from '../../../vkernel/sys/signal.js';
-import { consInit, consoleFile, consoleInput, consoleResize } from '../../../vkernel/kern/tty_cons.js';
+import { consInit, consoleFile, consoleInput, consoleResize } from '../../../drivers/cons/cons.js';
 import {
   ECHO,
   ECHOCTL,

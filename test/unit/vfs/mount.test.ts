@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { devOps, destroyDev, makeDev, makeDevAlias } from '../../../vkernel/vfs/devfs/cdev.js';
 import { Disk } from '../../../vkernel/vfs/bio.js';
-import { vkdFind } from '../../../vkernel/vfs/devfs/vkd.js';
+import { vkdFind } from '../../../drivers/vkd/vkd.js';
 import { EIO, ENXIO, EROFS, type Errno } from '../../../vkernel/sys/errno.js';
 import { sysctlGet } from '../../../vkernel/kern/kern_sysctl.js';
 import { gd } from '../../../vkernel/sys/globaldata.js';

@@ -3,13 +3,13 @@
  *
  * Counterpart: sys/dev/virtual/vkernel/disk/vdisk.c, sys/kern/subr_disk.c
  */
-import type { Blocking } from '../../sys/blocking.js';
-import { EINVAL, ENOTTY, ENXIO, EROFS, type Errno } from '../../sys/errno.js';
-import { FWRITE } from '../../kern/file.js';
-import { gd } from '../../sys/globaldata.js';
-import { type Uio, uiomoveB } from '../../vm/uio.js';
-import { DEV_BSIZE, Disk, MAXPHYS } from '../bio.js';
-import { type Cdev, D_DISK, devOps, makeDev } from './cdev.js';
+import type { Blocking } from '../../vkernel/sys/blocking.js';
+import { EINVAL, ENOTTY, ENXIO, EROFS, type Errno } from '../../vkernel/sys/errno.js';
+import { FWRITE } from '../../vkernel/kern/file.js';
+import { gd } from '../../vkernel/sys/globaldata.js';
+import { type Uio, uiomoveB } from '../../vkernel/vm/uio.js';
+import { DEV_BSIZE, Disk, MAXPHYS } from '../../vkernel/vfs/bio.js';
+import { type Cdev, D_DISK, devOps, makeDev } from '../../vkernel/vfs/devfs/cdev.js';
 
 const diskOf = (dev: Cdev): Disk => dev.data as Disk;
 

@@ -6,10 +6,10 @@
  * end-of-file character; when after that somebody waits for input again, there will never be any: the guest is asked to
  * halt.
  */
-import { gd } from '../sys/globaldata.js';
-import { VEOF } from '../sys/termios.js';
-import { Callout, calloutReset } from './kern_timeout.js';
-import { ttyInput } from './tty_disc.js';
+import { gd } from '../../vkernel/sys/globaldata.js';
+import { VEOF } from '../../vkernel/sys/termios.js';
+import { Callout, calloutReset } from '../../vkernel/kern/kern_timeout.js';
+import { ttyInput } from '../../vkernel/kern/tty_disc.js';
 
 const LOOK_NS = 5e6;
 const NL = 10;

@@ -3,18 +3,27 @@
  *
  * Counterpart: sys/kern/tty_cons.c, tty_tty.c
  */
-import type { Blocking } from '../sys/blocking.js';
-import { EBUSY, EIO, ENXIO, EOPNOTSUPP, Errno } from '../sys/errno.js';
-import { gd } from '../sys/globaldata.js';
-import { type Cdev, D_TTY, type DevOps, devOps, makeDev } from '../vfs/devfs/cdev.js';
-import { vnCloseFile, vnOpen } from '../vfs/vfs_vnops.js';
-import { type File, FREAD, FWRITE, fileOps } from './file.js';
-import type { Knote } from './kern_knote.js';
-import { P_CONTROLT, type Lwp, type Proc } from './proc.js';
-import { ECHO, ECHOCTL, ECHOE, ECHOKE, OPOST } from '../sys/termios.js';
-import { Tty, ttyFlush, ttyKqfilter, ttyRead, ttyStart, ttyTryRead, ttyTryWrite, ttyWrite } from './tty.js';
-import { ttyInput } from './tty_disc.js';
-import { ttyIoctl, ttySetCtty, ttySetWinsize } from './tty_ioctl.js';
+import type { Blocking } from '../../vkernel/sys/blocking.js';
+import { EBUSY, EIO, ENXIO, EOPNOTSUPP, Errno } from '../../vkernel/sys/errno.js';
+import { gd } from '../../vkernel/sys/globaldata.js';
+import { type Cdev, D_TTY, type DevOps, devOps, makeDev } from '../../vkernel/vfs/devfs/cdev.js';
+import { vnCloseFile, vnOpen } from '../../vkernel/vfs/vfs_vnops.js';
+import { type File, FREAD, FWRITE, fileOps } from '../../vkernel/kern/file.js';
+import type { Knote } from '../../vkernel/kern/kern_knote.js';
+import { P_CONTROLT, type Lwp, type Proc } from '../../vkernel/kern/proc.js';
+import { ECHO, ECHOCTL, ECHOE, ECHOKE, OPOST } from '../../vkernel/sys/termios.js';
+import {
+  Tty,
+  ttyFlush,
+  ttyKqfilter,
+  ttyRead,
+  ttyStart,
+  ttyTryRead,
+  ttyTryWrite,
+  ttyWrite,
+} from '../../vkernel/kern/tty.js';
+import { ttyInput } from '../../vkernel/kern/tty_disc.js';
+import { ttyIoctl, ttySetCtty, ttySetWinsize } from '../../vkernel/kern/tty_ioctl.js';
 
 declare module '../sys/globaldata.js' {
   interface GlobalData {
