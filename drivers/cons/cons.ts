@@ -25,7 +25,7 @@ import {
 import { ttyInput } from '../../vkernel/kern/tty_disc.js';
 import { ttyIoctl, ttySetCtty, ttySetWinsize } from '../../vkernel/kern/tty_ioctl.js';
 
-declare module '../sys/globaldata.js' {
+declare module '../../vkernel/sys/globaldata.js' {
   interface GlobalData {
     cons: { tty: Tty; dev: Cdev };
   }
