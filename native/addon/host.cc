@@ -312,7 +312,7 @@ int Host::AwaitDone(uint32_t block, uint32_t seq, int pidfd) {
     if (Futex(done, FUTEX_WAIT, now, &ts) == 0 || errno != ETIMEDOUT) continue;
     if (pidfd >= 0) {
       pollfd p = {pidfd, POLLIN, 0};
-      if (poll(&p, 1, 0) != 0) return -ESRCH;
+      if (poll(&p, 1, 0) > 0) return -ESRCH;
     }
     if (zygote_ < 0) return -ESRCH;
     if (waitpid(zygote_, nullptr, WNOHANG) == zygote_) {
@@ -365,7 +365,7 @@ Napi::Value Host::Signal(const Napi::CallbackInfo &info) {
 /** alive(pidfd): false once the process has ended. */
 Napi::Value Host::Alive(const Napi::CallbackInfo &info) {
   pollfd p = {info[0].As<Napi::Number>().Int32Value(), POLLIN, 0};
-  return Napi::Boolean::New(info.Env(), poll(&p, 1, 0) == 0);
+  return Napi::Boolean::New(info.Env(), poll(&p, 1, 0) <= 0);
 }
 
 /**

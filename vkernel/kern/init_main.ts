@@ -31,7 +31,7 @@ import { KernelPanic, panic } from './kern_shutdown.js';
 import { pgsignal, psignal, sigInit } from './kern_sig.js';
 import { sysctlAdd, sysctlInit, sysctlNumber } from './kern_sysctl.js';
 import { timeInit } from './kern_time.js';
-import { Callout, calloutInit, calloutNextNs, calloutReset, softclock } from './kern_timeout.js';
+import { Callout, calloutInit, calloutNextNs, calloutReset } from './kern_timeout.js';
 import { umtxInit } from './kern_umtx.js';
 import {
   WaitQ,
@@ -156,7 +156,6 @@ export class Kernel implements MachineHandlers {
   dispatch(): boolean {
     setGlobalData(this.data);
     try {
-      softclock();
       return lwktDispatch(DISPATCH_NS);
     } catch (e) {
       if (e instanceof KernelPanic) kprintf('panic: %s\n', e.message);
