@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-func best(n int, f func()) float64 {
+func best(rounds, n int, f func()) float64 {
 	b := 1e18
-	for r := 0; r < 5; r++ {
+	for r := 0; r < rounds; r++ {
 		t := time.Now()
 		for i := 0; i < n; i++ {
 			f()
@@ -27,8 +27,8 @@ func main() {
 	if len(os.Args) > 1 {
 		return
 	}
-	fmt.Printf("go_getpid %.1f\n", best(200000, func() { syscall.Getpid() }))
-	fmt.Printf("go_exec %.1f\n", best(10, func() {
+	fmt.Printf("go_getpid %.1f\n", best(5, 200000, func() { syscall.Getpid() }))
+	fmt.Printf("go_exec %.1f\n", best(20, 10, func() {
 		if err := exec.Command(os.Args[0], "nothing").Run(); err != nil {
 			panic(err)
 		}

@@ -7,12 +7,13 @@
  *
  * Counterpart: struct uio, sys/kern/kern_subr.c
  */
+import { Prot } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
 import { EFAULT, EINVAL, type Errno, NOTNOW } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { type GuestRam, PAGE_MASK, PAGE_SIZE, SEG_SHIFT } from '../machine/ram.js';
 import { vmPageUnhold } from './vm_page.js';
-import { copyin, copyinB, copyout, copyoutB, zeroout } from './vm_user.js';
+import { copyin, copyinB, copyout, copyoutB, userRun, zeroout } from './vm_user.js';
 import type { Vmspace } from './vmspace.js';
 
 export const UIO_MAXIOV = 1024;
@@ -117,8 +118,8 @@ export function uiomove(kbuf: Uint8Array, off: number, n: number, uio: Uio): Err
     } else {
       const vm = uio.vm!;
       if (!(iov.base >= 0 && iov.base + iov.len <= vm.map.max)) return EFAULT;
-      // A page at a time, so that what is done before a fault counts.
-      m = Math.min(m, PAGE_SIZE - (iov.base & PAGE_MASK));
+      // No further than it goes without a fault, so that what is done before one counts.
+      m = userRun(vm, iov.base, uio.rw === 'read' ? Prot.WRITE : Prot.READ, m);
       const error = uio.rw === 'read' ? copyout(vm, kbuf, off, iov.base, m) : copyin(vm, iov.base, kbuf, off, m);
       if (error !== null) return error;
     }
