@@ -20,7 +20,7 @@ export const acceptancePackages = (
 export function expandPackages(patterns: string[]): string[] {
   const r = spawnSync('go', ['list', '-f', '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}', ...patterns], {
     encoding: 'utf8',
-    env: { ...process.env, GOOS: 'dragonfly', GOARCH: 'amd64', CGO_ENABLED: '0' },
+    env: { ...process.env, GOOS: 'dragonfly', GOARCH: 'amd64', CGO_ENABLED: '0', GO111MODULE: 'off' },
   });
   if (r.status !== 0) throw new Error(r.stderr);
   return r.stdout.split('\n').filter((l) => l !== '');
@@ -37,7 +37,7 @@ export function execWrapper(): string {
 
 /** Run one package's tests, in the guest or natively. */
 export function runPackage(pkg: string, guest: string | null, timeoutS = 600): { results: Results; output: string } {
-  const env: NodeJS.ProcessEnv = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '' };
+  const env: NodeJS.ProcessEnv = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '', GO111MODULE: 'off' };
   const args = ['test', '-short', '-count=1', '-json', `-timeout=${timeoutS}s`];
   if (guest !== null) {
     env.GOOS = 'dragonfly';
