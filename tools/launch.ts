@@ -3,15 +3,16 @@
  */
 import {
   closeSync,
+  existsSync,
+  ftruncateSync,
   openSync,
   readFileSync,
   realpathSync,
   statSync,
   unlinkSync,
   writeSync,
-  ftruncateSync,
 } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { createHostMachine, type HostMachine } from '../vkernel/machine/host/index.js';
 import type { HostDir, Machine, StopCode } from '../vkernel/machine/machine.js';
 import { KernelPanic } from '../vkernel/kern/kern_shutdown.js';
@@ -96,6 +97,15 @@ function guestEnv(o: Options): string[] {
 
 const latin1 = (s: string): string => Buffer.from(s).toString('latin1');
 
+/**
+ * The directory to make visible around `cwd`: the root of the Go module it is in, since tests read files beside their
+ * package (`../testdata`), else `cwd` itself.
+ */
+function projectRoot(cwd: string): string {
+  for (let dir = cwd; dir !== '/'; dir = dirname(dir)) if (existsSync(join(dir, 'go.mod'))) return dir;
+  return cwd;
+}
+
 interface PlannedMount {
   host: string;
   guest: string;
@@ -112,7 +122,8 @@ export function planMounts(o: Options): { mounts: PlannedMount[]; cwd: string; p
     throw fileError(o.program, e);
   }
   const cwd = realpathSync(resolve(o.cwd ?? '.'));
-  const mounts: PlannedMount[] = [{ host: cwd, guest: guestPath(cwd), write: false }];
+  const root = projectRoot(cwd);
+  const mounts: PlannedMount[] = [{ host: root, guest: guestPath(root), write: false }];
   for (const m of o.mounts) {
     const host = realpathSync(resolve(m.host));
     const guest = m.guest === m.host ? guestPath(host) : m.guest;
@@ -131,7 +142,11 @@ export function planMounts(o: Options): { mounts: PlannedMount[]; cwd: string; p
   // Outer directories first, so that inner ones are mounted on top of them.
   mounts.sort((a, b) => a.guest.length - b.guest.length);
   const rel = program.slice(home.host === '/' ? 1 : home.host.length + 1);
-  return { mounts, cwd: guestPath(cwd), program: `${home.guest === '/' ? '' : home.guest}/${rel}` };
+  return {
+    mounts,
+    cwd: guestPath(root) + cwd.slice(root.length),
+    program: `${home.guest === '/' ? '' : home.guest}/${rel}`,
+  };
 }
 
 function runOptions(o: Options, machine: Machine): RunOptions {

@@ -72,7 +72,8 @@ Boot a DragonFly BSD virtual kernel, or run one DragonFly program on it.
 vkernel run:
   --mount HOST[:GUEST][:rw]  make a host directory visible, read-only unless rw
   --env NAME[=VALUE]         set or pass one environment variable
-  --cwd DIR                  host directory to start in (default: the current one), mounted read-only
+  --cwd DIR                  host directory to start in (default: the current one), mounted read-only;
+                             inside a Go module the whole module is mounted
   The exit status is the program's: its exit code, or 128 + signal when a signal killed it.
 `;
 
