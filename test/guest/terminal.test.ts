@@ -2,30 +2,8 @@
  * A booted system on a pseudo-terminal: what a person sees and types.
  */
 import { expect } from 'chai';
-import { readdirSync, readFileSync } from 'node:fs';
 import { prompt, Terminal } from './support/guest.js';
-
-/** Live host processes whose parents, grandparents ... include `pid`. */
-function descendants(pid: number): number[] {
-  const parent = new Map<number, number>();
-  for (const d of readdirSync('/proc')) {
-    if (!/^\d+$/.test(d)) continue;
-    try {
-      parent.set(
-        Number(d),
-        Number(
-          readFileSync(`/proc/${d}/stat`, 'latin1')
-            .replace(/^.*\) . /, '')
-            .split(' ')[0],
-        ),
-      );
-    } catch {
-      // It has just ended.
-    }
-  }
-  const below = (p: number): number[] => [...parent].filter(([, pp]) => pp === p).flatMap(([c]) => [c, ...below(c)]);
-  return below(pid);
-}
+import { descendants, gone } from './support/processes.js';
 
 describe('A system on a terminal', function () {
   this.timeout(60000);
@@ -193,15 +171,6 @@ describe('A system on a terminal', function () {
     expect(all.length).to.be.greaterThan(3);
     t.kill(9);
     expect(await t.end()).to.deep.equal({ code: 137, raw: false });
-    await new Promise((r) => setTimeout(r, 300));
-    const alive = all.filter((p) => {
-      try {
-        return !/\) Z /.test(readFileSync(`/proc/${p}/stat`, 'latin1'));
-      } catch {
-        return false;
-      }
-    });
-    // Gone or taken by somebody else since; nobody is left but the pseudo-terminal's own keeper.
-    expect(alive.filter((p) => p !== t.pid)).to.deep.equal([]);
+    expect(await gone(all)).to.deep.equal([]);
   });
 });
