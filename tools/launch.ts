@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { createHostMachine, type HostMachine } from '../vkernel/machine/host/index.js';
+import { createHostMachine, HostDiskError, type HostMachine } from '../vkernel/machine/host/index.js';
 import type { HostDir, Machine, StopCode } from '../vkernel/machine/machine.js';
 import { KernelPanic } from '../vkernel/kern/kern_shutdown.js';
 import { type BootOptions, Kernel, type RunOptions } from '../vkernel/kern/init_main.js';
@@ -229,6 +229,7 @@ export async function launch(o: Options, version: string): Promise<number> {
   } catch (e) {
     machine?.close();
     if (e instanceof UsageError) throw e;
+    if (e instanceof HostDiskError) throw new UsageError(EX_NOINPUT, e.message);
     if (e instanceof KernelPanic) panicked(e);
     process.stderr.write(`vkernel: ${e instanceof Error ? (e.stack ?? e.message) : String(e)}\n`);
     return EX_SOFTWARE;

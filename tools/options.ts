@@ -59,8 +59,9 @@ Boot a DragonFly BSD virtual kernel, or run one DragonFly program on it.
   -m size[kmgt]         guest memory (default 256m; 1g for run)
   -n ncpus              virtual CPUs (default: host CPUs less one, at least 1)
   -r file[:serno]       disk image, read and write; vkd0, vkd1 ... in the order given
-  -R file[:serno]       disk image whose changes are kept in memory and dropped at the end
-  -c file[:serno]       disk image, read only (vcd0 ...)
+  -R file[:serno]       the same, but changes are kept in memory and dropped at the end
+                        (a disk with a serial number is also /dev/serno/NUMBER)
+  -c file[:serno]       disk image, read only, with sectors of 2048 bytes; vcd0, vcd1 ...
   -e name=value:...     kernel environment
   -p pidfile            write the process id here; locked while running
   -s                    boot single user

@@ -64,6 +64,14 @@ function fixtureFd(name: FixtureName): number {
   return fd;
 }
 
+/** Make an image file of one's own of a fixture, sparse. */
+export function fixtureImage(name: FixtureName, path: string): void {
+  const r = spawnSync('cp', ['--sparse=always', `/proc/${process.pid}/fd/${fixtureFd(name)}`, path], {
+    encoding: 'utf8',
+  });
+  if (r.status !== 0) throw new Error(`cp: ${r.error?.message ?? r.stderr}`);
+}
+
 /** Device over a host file that never sleeps and keeps the 64 KiB blocks it has read. Bits can be flipped. */
 export class ImageDevice implements BlockDevice {
   readonly sizeBytes: number;

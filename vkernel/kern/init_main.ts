@@ -53,6 +53,7 @@ import { onTrap } from './trap.js';
 import { uschedInit, uschedNew } from './usched.js';
 import { consInit, consoleFile, consoleInput, consoleResize } from '../../drivers/cons/cons.js';
 import { mountAt, mountRoot, vfsBoot } from './vfs_init.js';
+import { vkdAnnounce } from '../../drivers/vkd/vkd.js';
 import { kernChdir } from './vfs_mount_syscalls.js';
 
 export interface RunOptions {
@@ -232,8 +233,7 @@ function initRooms(o: BootOptions): void {
   gd.prf.toConsole = o.run === null || o.verbose > 0;
   kprintf('DragonFly 6.4-RELEASE, vkernel %s\n', o.version);
   kprintf('real memory = %d (%d MB), %d virtual CPU%s\n', m.ram.npages * 4096, mb, m.ncpus, m.ncpus === 1 ? '' : 's');
-  for (const d of m.disks)
-    kprintf('%s: %d MB%s\n', d.name, Math.floor(d.sizeBytes / 2 ** 20), d.readonly ? ' (read only)' : '');
+  vkdAnnounce();
 }
 
 /** Memory has run out: kill who has `vm`. @returns false when nobody may be killed for it. */

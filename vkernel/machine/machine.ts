@@ -189,10 +189,16 @@ export interface MachVmspace {
 
 /** A disk given by -r, -R or -c. */
 export interface MachDisk {
+  /** vkdN, or vcdN for -c */
   readonly name: string;
   readonly serno: string;
+  /** A multiple of sectorBytes. */
   readonly sizeBytes: number;
   readonly readonly: boolean;
+  /** What the guest sees as the sector: 512, or 2048 for -c. Transfers of the kernel's own may be of 512. */
+  readonly sectorBytes?: number;
+  /** Writes are kept in memory and lost at the end. */
+  readonly cow?: boolean;
   /**
    * Start a transfer between the disk at byte offset `off` (multiple of 512) and guest RAM at physical byte address
    * `pa`. `onDiskDone(cookie, errno)` follows, with errno null for success.

@@ -8,16 +8,21 @@ import { native, type NativeHost } from './native.js';
 export interface HostDiskOptions {
   path: string;
   serno: string;
-  /** Read and write; read-only; or writes kept in memory only. */
+  /** Read and write; read-only, as a CD with sectors of 2048 bytes; or writes kept in memory only. */
   mode: 'rw' | 'ro' | 'cow';
 }
 
 const EWOULDBLOCK_LINUX = 11;
 
+/** An image that cannot be used: the message has its path and the reason. */
+export class HostDiskError extends Error {}
+
 export class HostDisk implements MachDisk {
   readonly serno: string;
   readonly sizeBytes: number;
   readonly readonly: boolean;
+  readonly sectorBytes: number;
+  readonly cow: boolean;
   private readonly num: number;
 
   constructor(
@@ -31,12 +36,14 @@ export class HostDisk implements MachDisk {
     const fd = n.openDisk(options.path, options.mode === 'rw');
     if (fd < 0) {
       const why = -fd === EWOULDBLOCK_LINUX ? 'in use by another program' : hostErrno(-fd).text;
-      throw new Error(`${options.path}: ${why}`);
+      throw new HostDiskError(`${options.path}: ${why}`);
     }
     this.serno = options.serno;
     this.readonly = options.mode === 'ro';
-    this.sizeBytes = Math.floor(n.diskSize(fd) / 512) * 512;
-    this.num = host.addDisk(fd, this.sizeBytes, options.mode === 'cow');
+    this.cow = options.mode === 'cow';
+    this.sectorBytes = options.mode === 'ro' ? 2048 : 512;
+    this.sizeBytes = Math.floor(n.diskSize(fd) / this.sectorBytes) * this.sectorBytes;
+    this.num = host.addDisk(fd, this.sizeBytes, this.cow);
   }
 
   submit(op: DiskOp, off: number, pa: number, lenBytes: number, cookie: number): void {

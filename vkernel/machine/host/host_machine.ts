@@ -101,9 +101,13 @@ export class HostMachine implements Machine {
     this.pool = new VmPool(this.core, 2);
     this.pool.fill();
     try {
-      this.disks = options.disks.map(
-        (d, i) => new HostDisk(host, `vkd${i}`, d, (cookie, error) => this.post((h) => h.onDiskDone(cookie, error))),
-      );
+      // Two sequences of names, as vkernel(7) has them: -r and -R give vkd0, vkd1 ..., -c gives vcd0, vcd1 ...
+      let vkd = 0;
+      let vcd = 0;
+      this.disks = options.disks.map((d) => {
+        const name = d.mode === 'ro' ? `vcd${vcd++}` : `vkd${vkd++}`;
+        return new HostDisk(host, name, d, (cookie, error) => this.post((h) => h.onDiskDone(cookie, error)));
+      });
       this.tty =
         options.console === 'tty'
           ? new HostConsole(host, (data) => this.post((h) => h.onConsoleInput(data)), options.streams)

@@ -2,7 +2,7 @@
 import { HostMachine, type HostMachineOptions } from './host_machine.js';
 
 export { HostMachine, type HostMachineOptions } from './host_machine.js';
-export type { HostDiskOptions } from './host_disk.js';
+export { HostDiskError, type HostDiskOptions } from './host_disk.js';
 export type { MachineLog } from './core.js';
 
 /**

@@ -116,6 +116,11 @@ function* hammer2VfsMount(mp: Mount, args: MountArgs): Blocking<Vnode | Errno> {
   const dev = device;
   if (mounted.some((h) => h.m.device === dev && h.m.label === label)) return EBUSY;
   const m = yield* dev.mount(label);
+  if (m === ENOENT) {
+    const list = yield* dev.pfsList();
+    const has = list instanceof Errno ? '' : `; it has ${list.map((p) => p.label).join(', ')}`;
+    kprintf('hammer2: %s: no PFS with label %s%s\n', dev.vols.name, label, has);
+  }
   if (m instanceof Errno) return m;
   // The world may have changed while we slept.
   if (
