@@ -13,9 +13,18 @@
  */
 import { Prot } from '../machine/machine.js';
 import { EACCES, EFAULT, EINVAL, ENOMEM, type Errno } from '../sys/errno.js';
+import { gd } from '../sys/globaldata.js';
 import { pmapProtect, pmapRemove, type Pmap } from './pmap.js';
 import { type VmObject, vmObjectDeref, vmObjectIsPrivate, vmObjectPageRemove } from './vm_object.js';
-import { Inherit, MAX_MAP_ENTRIES, PAGE_SIZE, roundPage, VM_MAX_USER_ADDRESS } from './vm_param.js';
+import {
+  Inherit,
+  MAP_ENTRIES_FREE,
+  MAX_ALL_MAP_ENTRIES,
+  MAX_MAP_ENTRIES,
+  PAGE_SIZE,
+  roundPage,
+  VM_MAX_USER_ADDRESS,
+} from './vm_param.js';
 
 export class MapEntry {
   inherit: Inherit;
@@ -62,6 +71,15 @@ export interface MapOptions {
 }
 
 const NO_OPTIONS: MapOptions = {};
+
+/** Has a map of `n` entries no room for `more`, be it for its own number or for that of all maps? */
+export function mapEntriesFull(n: number, more: number): boolean {
+  if (n + more > MAX_MAP_ENTRIES) return true;
+  if (n + more <= MAP_ENTRIES_FREE) return false;
+  let all = more;
+  for (const vm of gd.vm.vmspaces) all += vm.map.entries.length;
+  return all > MAX_ALL_MAP_ENTRIES;
+}
 
 export class VmMap {
   readonly entries: MapEntry[] = [];
@@ -208,7 +226,7 @@ export function vmMapInsert(
       return null;
     }
   }
-  if (es.length >= MAX_MAP_ENTRIES) {
+  if (mapEntriesFull(es.length, 1)) {
     map.size -= len;
     return ENOMEM;
   }
@@ -291,7 +309,7 @@ export function vmMapProtect(map: VmMap, start: number, end: number, prot: numbe
   for (let i = map.indexAt(start); i < es.length && es[i].start < end; i++) {
     if ((prot & ~es[i].maxprot) !== 0) return EACCES;
   }
-  if (es.length + 2 > MAX_MAP_ENTRIES) return ENOMEM;
+  if (mapEntriesFull(es.length, 2)) return ENOMEM;
   let first = map.clip(start, end);
   const from = first;
   for (; first < es.length && es[first].start < end; first++) {
@@ -328,7 +346,7 @@ export function vmMapInherit(map: VmMap, start: number, end: number, inherit: nu
   if (inherit !== Inherit.SHARE && inherit !== Inherit.COPY && inherit !== Inherit.NONE) return EINVAL;
   if (start >= end) return null;
   const es = map.entries;
-  if (es.length + 2 > MAX_MAP_ENTRIES) return ENOMEM;
+  if (mapEntriesFull(es.length, 2)) return ENOMEM;
   let i = map.clip(start, end);
   const from = i;
   for (; i < es.length && es[i].start < end; i++) es[i].inherit = inherit;

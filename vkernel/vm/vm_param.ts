@@ -21,6 +21,12 @@ export const MAXDSIZ = 32 * 1024 * 1024 * 1024;
 export const SEG_SIZE = 2 * 1024 * 1024;
 /** Map entries of one address space; more is ENOMEM. Bounds the kernel's own memory, and the host's mappings. */
 export const MAX_MAP_ENTRIES = 32768;
+/**
+ * Entries of all maps together, which are the kernel's own memory. A map may have MAP_ENTRIES_FREE of them whatever the
+ * others have, so that only who has very many is refused.
+ */
+export const MAX_ALL_MAP_ENTRIES = 500_000;
+export const MAP_ENTRIES_FREE = 1024;
 
 export const MAP_SHARED = 0x1;
 export const MAP_PRIVATE = 0x2;

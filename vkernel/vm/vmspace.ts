@@ -14,11 +14,11 @@ import { gd } from '../sys/globaldata.js';
 import { Pmap, pmapCopy, pmapFlush, pmapProtect, pmapRelease, pmapRemove, pmapUpdate } from './pmap.js';
 import { KASSERT } from '../kern/kern_shutdown.js';
 import { vmEntryOwnObject, vmFaultTry } from './vm_fault.js';
-import { MapEntry, VmMap } from './vm_map.js';
+import { MapEntry, VmMap, mapEntriesFull } from './vm_map.js';
 import { vmObjectDeref, vmObjectRef } from './vm_object.js';
 import { vmPagesFreed } from './vm_pageout.js';
 import type { PatchState } from './vm_patch.js';
-import { DFLSSIZ, Inherit, VM_MIN_USER_ADDRESS } from './vm_param.js';
+import { DFLSSIZ, Inherit, MAP_ENTRIES_FREE, VM_MIN_USER_ADDRESS } from './vm_param.js';
 
 /**
  * Of a private entry up to this size (text: up to the second), the child's page table is filled at fork; the rest comes by
@@ -95,6 +95,9 @@ export function vmspaceRef(vm: Vmspace): void {
 export function vmspaceFork(vm: Vmspace): Vmspace | Errno {
   const sys = gd.vm;
   if (sys.pages.freeCount <= sys.freeReserved && sys.reclaim(sys.freeMin, true) === 0) return ENOMEM;
+  const n = vm.map.entries.length;
+  // The child has as many as the parent: they all count as new.
+  if (n > MAP_ENTRIES_FREE && mapEntriesFull(0, n)) return ENOMEM;
   const child = vmspaceAlloc();
   if (child instanceof Errno) return child;
   child.textAddr = vm.textAddr;

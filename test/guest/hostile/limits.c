@@ -139,6 +139,22 @@ space(void)
 			break;
 	printf("# %d mappings of a page each\n", n);
 	ok(n >= 1000, "many small mappings");
+	/* Each fork would copy them all: the kernel's own memory is limited too. */
+	pid_t leader = fork();
+	if (leader == 0) {
+		pid_t c = 0;
+
+		setsid();
+		for (n = 0; n < 300 && (c = fork()) > 0; n++)
+			;
+		if (c == 0)
+			for (;;)
+				pause();
+		printf("# %d forks with them, then %s\n", n, strerror(errno));
+		fflush(stdout);
+		kill(0, SIGKILL);
+	}
+	reap(leader, 60000);
 	ok(munmap(p, 20000UL * 4096) == 0, "and unmapped in one call");
 }
 
