@@ -204,6 +204,8 @@ export interface MachDisk {
    * `pa`. `onDiskDone(cookie, errno)` follows, with errno null for success.
    */
   submit(op: DiskOp, off: number, pa: number, lenBytes: number, cookie: number): void;
+  /** As submit, but true when the transfer is done already, with success: no onDiskDone follows then. */
+  submitNow?(op: DiskOp, off: number, pa: number, lenBytes: number, cookie: number): boolean;
 }
 export const enum DiskOp {
   READ = 0,

@@ -17,6 +17,9 @@ import { vmPageAllocRun, vmPageFree } from '../vm/vm_page.js';
 
 export const DEV_BSIZE = 512;
 export const MAXPHYS = 131072;
+/** A bounce buffer, and how many a disk keeps for the next transfers. */
+const BOUNCE_PAGES = MAXPHYS / PAGE_SIZE;
+const BOUNCE_KEEP = 2;
 
 /** One call's worth of transfers. */
 class Bio {
@@ -53,9 +56,16 @@ export function biodone(cookie: number, error: Errno | null): void {
 function start(b: Bio, disk: MachDisk, op: DiskOp, off: number, pa: number, len: number): void {
   const st = gd.bio;
   const cookie = st.nextCookie++;
+  if (disk.submitNow === undefined) {
+    st.byCookie.set(cookie, b);
+    b.pending++;
+    disk.submit(op, off, pa, len, cookie);
+    return;
+  }
+  // What the host has cached is there at once: nobody sleeps. Results of the rest come in a later turn of the machine.
+  if (disk.submitNow(op, off, pa, len, cookie)) return;
   st.byCookie.set(cookie, b);
   b.pending++;
-  disk.submit(op, off, pa, len, cookie);
 }
 
 function* biowait(b: Bio): Blocking<Errno | null> {
@@ -68,6 +78,11 @@ export class Disk implements BlockDevice {
   readonly name: string;
   readonly sizeBytes: number;
   readonly readonly: boolean;
+  /**
+   * Bounce buffers not in use, each BOUNCE_PAGES from this page on. Fresh pages for each transfer would walk through all
+   * of memory, and the host would have to find a page of its own for each of them the first time (2 µs a page).
+   */
+  private readonly spare: number[] = [];
 
   constructor(readonly mach: MachDisk) {
     this.name = mach.name;
@@ -97,16 +112,20 @@ export class Disk implements BlockDevice {
     const ram = gd.machine.ram;
     const pages = gd.vm.pages;
     for (let at = 0; at < buf.length;) {
-      const want = Math.ceil(Math.min(MAXPHYS, buf.length - at) / PAGE_SIZE);
-      const ppn = vmPageAllocRun(null, 0, want, false);
-      if (ppn < 0) return ENOMEM;
-      const got = pages.runLen;
+      let got = BOUNCE_PAGES;
+      let ppn = this.spare.pop() ?? -1;
+      if (ppn < 0) {
+        ppn = vmPageAllocRun(null, 0, BOUNCE_PAGES, false);
+        if (ppn < 0) return ENOMEM;
+        got = pages.runLen;
+      }
       const n = Math.min(got * PAGE_SIZE, buf.length - at);
       const pa = ppn * PAGE_SIZE;
       if (op === DiskOp.WRITE) ram.write(pa, buf, at, n);
       const e2 = yield* this.transfer(op, off + at, pa, n);
       if (e2 === null && op === DiskOp.READ) ram.read(pa, buf, at, n);
-      for (let i = 0; i < got; i++) vmPageFree(ppn + i);
+      if (got === BOUNCE_PAGES && this.spare.length < BOUNCE_KEEP) this.spare.push(ppn);
+      else for (let i = 0; i < got; i++) vmPageFree(ppn + i);
       if (e2 !== null) return e2;
       at += n;
     }

@@ -47,12 +47,20 @@ export class HostDisk implements MachDisk {
   }
 
   submit(op: DiskOp, off: number, pa: number, lenBytes: number, cookie: number): void {
+    if (this.submitNow(op, off, pa, lenBytes, cookie)) this.finished(cookie, null);
+  }
+
+  submitNow(op: DiskOp, off: number, pa: number, lenBytes: number, cookie: number): boolean {
     if (op === DiskOp.FLUSH) {
       off = pa = lenBytes = 0;
     } else if (!(off >= 0 && lenBytes > 0 && off + lenBytes <= this.sizeBytes) || off % 512 || lenBytes % 512) {
-      return this.finished(cookie, EINVAL);
+      this.finished(cookie, EINVAL);
+      return false;
     }
-    if (this.readonly && op !== DiskOp.READ) return this.finished(cookie, op === DiskOp.FLUSH ? null : EROFS);
-    if (this.host.submitDisk(this.num, op, off, pa, lenBytes, cookie) === 0) this.finished(cookie, null);
+    if (this.readonly && op !== DiskOp.READ) {
+      this.finished(cookie, op === DiskOp.FLUSH ? null : EROFS);
+      return false;
+    }
+    return this.host.submitDisk(this.num, op, off, pa, lenBytes, cookie) === 0;
   }
 }
