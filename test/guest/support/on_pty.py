@@ -6,7 +6,7 @@ In:  {"send": "text"} | {"resize": [rows, cols]} | {"kill": signal}
 Out: {"data": "text"} ... {"exit": code, "raw": bool}    (code is 128+n when a signal killed it;
      raw tells whether the terminal was left without ECHO or ICANON)
 """
-import fcntl, json, os, pty, select, signal, struct, sys, termios
+import fcntl, json, os, pty, select, signal, struct, sys, termios, time
 
 
 def main():
@@ -57,8 +57,13 @@ def main():
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-                lflag = termios.tcgetattr(slave)[3]
-                raw = not (lflag & termios.ECHO and lflag & termios.ICANON)
+                # After SIGKILL somebody else restores the terminal, and needs a moment.
+                for _ in range(50 if os.WIFSIGNALED(status) else 1):
+                    lflag = termios.tcgetattr(slave)[3]
+                    raw = not (lflag & termios.ECHO and lflag & termios.ICANON)
+                    if not raw:
+                        break
+                    time.sleep(0.02)
                 out.write(json.dumps({"exit": code, "raw": raw}) + "\n")
                 out.flush()
                 return
