@@ -50,7 +50,7 @@ export function hostile(list: typeof programs, timeoutMs: number): void {
   for (const [name, , what] of list)
     it(`${name}: ${what}`, () => {
       const r = results.get(name);
-      expect(r?.output).not.to.match(/^not ok/m);
+      expect(r?.output, r?.output).not.to.match(/^not ok/m);
       expect(r?.output, r?.output).to.match(/^1\.\.[1-9]\d*$/m);
       expect(r?.status).to.equal(0);
       const after = results.get(`after-${name}`)?.output.trim().split(/\s+/).map(Number) ?? [];
