@@ -20,11 +20,9 @@ import { type BootOptions, Kernel, type RunOptions } from '../vkernel/kern/init_
 import { Errno } from '../vkernel/sys/errno.js';
 import { hammer2SetCodecs } from '../vkernel/vfs/hammer2/hammer2_vfsops.js';
 import { whyNotExec } from './elf.js';
-import { EX_NOINPUT, fileError, type Options, UsageError } from './options.js';
+import { EX_NOINPUT, EX_PANIC, EX_SOFTWARE, fileError, type Options, UsageError } from './options.js';
 
-const EX_SOFTWARE = 70;
 const EX_CANTCREAT = 73;
-const EX_PANIC = 134;
 
 /** Hold an exclusive lock on the pid file while running. @returns how to let go. */
 function lockPidFile(path: string): () => void {

@@ -5,6 +5,9 @@ import { accessSync, constants, statSync } from 'node:fs';
 
 export const EX_USAGE = 64;
 export const EX_NOINPUT = 66;
+export const EX_SOFTWARE = 70;
+/** A kernel panic, as a shell shows SIGABRT. */
+export const EX_PANIC = 134;
 
 /** A wrong command line or an unusable file: main prints the message and exits with `code`. */
 export class UsageError extends Error {

@@ -7,10 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { EX_USAGE, helpText, type Options, parseOptions, usageText, UsageError } from './options.js';
-
-export const EX_SOFTWARE = 70;
-export const EX_PANIC = 134;
+import { EX_SOFTWARE, EX_USAGE, helpText, type Options, parseOptions, usageText, UsageError } from './options.js';
 
 function version(): string {
   const pkg = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
