@@ -336,6 +336,8 @@ function* startRun(m: Machine, run: RunOptions): Blocking<void> {
   if (init instanceof Errno) panic(`cannot make process 1: ${init.text}`);
   gd.initproc = init;
   init.comm = 'init';
+  // No rc names the machine here, and programs do not expect one without a name.
+  if (gd.mib.hostname === '') gd.mib.hostname = 'vkernel';
   const p = newKernelProc(RUN_PID, init);
   if (p instanceof Errno) panic(`cannot make process 2: ${p.text}`);
   newSession(p);

@@ -15,6 +15,7 @@ import { sysctlSyscalls } from './sys_sysctl.js';
 import { timeSyscalls } from './kern_time.js';
 import { umtxSyscalls } from './kern_umtx.js';
 import { genericSyscalls } from './sys_generic.js';
+import { refusedSyscalls } from './sys_refused.js';
 import { pipeSyscalls } from './sys_pipe.js';
 import { sigSyscalls } from './sys_sig.js';
 import { makeSysent, type Sysent } from './syscalls.js';
@@ -42,6 +43,7 @@ export function joinSysent(): (Sysent | null)[] {
     genericSyscalls,
     pipeSyscalls,
     eventSyscalls,
+    refusedSyscalls,
   );
   return sysent;
 }

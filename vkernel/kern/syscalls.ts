@@ -2,7 +2,7 @@
  * The system call table of DragonFly x86-64: number, name, arguments, result (dragonfly-abi.md section 2).
  *
  * One row a live call. Numbers without a row are retired or unused: SIGSYS and EINVAL. A row without an
- * implementation logs its name once and fails with EINVAL. Dispatch, argument fetch, the tracer and docs/syscalls.md
+ * implementation logs its name once and fails with EINVAL. Dispatch, argument fetch, the tracer and docs/abi.md
  * are made from these rows.
  */
 import type { SyscallImpl, SyscallImpls } from '../sys/syscall.js';

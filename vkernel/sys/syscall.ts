@@ -23,6 +23,8 @@ export interface SyscallImpl {
   readonly block?: SysBlock;
   /** Needs every register and the FPU state in the frame (fork, sigreturn, execve ...). */
   readonly full?: boolean;
+  /** The call always fails, as DragonFly's does in the same case; why, for docs/abi.md. */
+  readonly refused?: string;
 }
 
 export type SyscallImpls = Readonly<Record<string, SyscallImpl>>;

@@ -64,7 +64,8 @@ function sysMmap(lwp: Lwp, a: Float64Array): number | Errno {
   const pageoff = pos & PAGE_MASK;
   pos -= pageoff;
   const size = roundPage(len + pageoff);
-  if (!(size <= map.max)) return size < 2 ** 63 ? ENOMEM : EINVAL;
+  // More than fits is ENOMEM; EINVAL only when rounding up to pages goes round 64 bits.
+  if (!(size <= map.max)) return len + pageoff <= 2 ** 64 - PAGE_SIZE ? ENOMEM : EINVAL;
   if (pos + size > 2 ** 52) return EINVAL;
 
   const fixed = (flags & (P.MAP_FIXED | P.MAP_TRYFIXED)) !== 0;

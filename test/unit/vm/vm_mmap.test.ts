@@ -146,7 +146,8 @@ describe('mmap', () => {
     expect(mmap(0, PAGE, 3, ANON, -1, PAGE)).to.equal(EINVAL);
     expect(mmap(0, PAGE, 3, P.MAP_STACK, 0)).to.equal(EINVAL);
     expect(mmap(0, 2 ** 62, 3, ANON)).to.equal(ENOMEM);
-    expect(mmap(0, 2 ** 64 - 4096, 3, ANON)).to.equal(EINVAL);
+    expect(mmap(0, 2 ** 64 - 4096, 3, ANON)).to.equal(ENOMEM);
+    expect(mmap(0, 2 ** 64, 3, ANON)).to.equal(EINVAL);
     expect(mmap(0, PAGE, 3, P.MAP_PRIVATE, 9)).to.equal(EBADF);
     expect(mmap(0, PAGE, 1, P.MAP_PRIVATE, 3)).to.equal(EINVAL);
     expect(mmap(0, PAGE, 1, P.MAP_PRIVATE, 0, -1)).to.equal(EINVAL);
