@@ -31,10 +31,10 @@ declare module '../../vkernel/sys/globaldata.js' {
   }
 }
 
-const ttyOf = (dev: Cdev): Tty => dev.data as Tty;
+const dataTty = (dev: Cdev): Tty => dev.data as Tty;
 
-/** Devices whose `data` is a Tty. */
-export function ttyDevOps(name: string, more: Partial<DevOps> = {}): DevOps {
+/** Devices that are terminals: as a rule their `data` is the Tty. */
+export function ttyDevOps(name: string, more: Partial<DevOps> = {}, ttyOf: (dev: Cdev) => Tty = dataTty): DevOps {
   return devOps({
     name,
     type: D_TTY,

@@ -17,7 +17,8 @@ const otherName: Record<string, string> = { obreak: 'break' };
 /** What an argument of this C type is cut to. */
 function kindsOf(type: string): ArgKind[] {
   if (type.includes('*') || /caddr_t/.test(type)) return [ArgKind.U64];
-  if (/\b(off_t|id_t|key_t|long)\b/.test(type)) return /u_?long|unsigned long/.test(type) ? [ArgKind.U64] : [ArgKind.I64];
+  if (/\b(off_t|id_t|key_t|long)\b/.test(type))
+    return /u_?long|unsigned long/.test(type) ? [ArgKind.U64] : [ArgKind.I64];
   if (/\b(size_t|u_long|clockid_t|uint64_t)\b/.test(type)) return [ArgKind.U64, ArgKind.I64];
   if (/\b(mode_t)\b/.test(type)) return [ArgKind.U16, ArgKind.I32];
   return [ArgKind.I32, ArgKind.U32];
@@ -129,7 +130,9 @@ describe("Rust's libc crate", function () {
     expect(compared).to.be.greaterThan(200);
   });
   it('lays out structures as our headers do', () => {
-    const headers = files('native/base/include', '.h').filter((h) => /\/(sys|netinet)\/|ucontext|signal|termios/.test(h));
+    const headers = files('native/base/include', '.h').filter((h) =>
+      /\/(sys|netinet)\/|ucontext|signal|termios/.test(h),
+    );
     const text = headers.map((h) => readFileSync(join(top, h), 'utf8')).join('\n');
     const lines = headers.map((h) => `#include <${h.replace('native/base/include/', '')}>`);
     let compared = 0;

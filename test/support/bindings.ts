@@ -139,7 +139,9 @@ export class RustLibc {
     let at = 0;
     let align = 1;
     // Fields for other systems stand under an attribute; of timespec's pairs, ours is the one with `not`.
-    const ours = body.replace(/(#\[cfg\((?!not|target_pointer_width = "64")[^\n]*\]\s*)+[^,]*,/g, '').replace(/#\[[^\n]*\]/g, '');
+    const ours = body
+      .replace(/(#\[cfg\((?!not|target_pointer_width = "64")[^\n]*\]\s*)+[^,]*,/g, '')
+      .replace(/#\[[^\n]*\]/g, '');
     for (const m of ours.matchAll(/(?:pub )?(\w+):\s*((?:\[[^\]]*\]|[^,])+),?/g)) {
       const t = this.sizeOf(m[2]);
       if (t === null) return null;

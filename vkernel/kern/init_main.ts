@@ -52,6 +52,7 @@ import { streamFile, streamReady } from './sys_stream.js';
 import { onTrap } from './trap.js';
 import { uschedInit, uschedNew } from './usched.js';
 import { consInit, consoleFile, consoleInput, consoleResize } from '../../drivers/cons/cons.js';
+import { ptyInit } from '../../drivers/pty/pty.js';
 import { mountAt, mountRoot, vfsBoot } from './vfs_init.js';
 import { vkdAnnounce } from '../../drivers/vkd/vkd.js';
 import { kernChdir } from './vfs_mount_syscalls.js';
@@ -205,6 +206,7 @@ function initRooms(o: BootOptions): void {
   vmInit();
   vfsBoot();
   consInit();
+  ptyInit();
   const mb = (m.ram.npages * 4096) / 2 ** 20;
   procInit(Math.min(6000, Math.max(64, Math.floor(mb * MAXPROC_PER_MB))));
   sigInit();

@@ -109,16 +109,33 @@ class CharQ {
   }
 }
 
+const TTYDEF_IFLAG = BRKINT | ICRNL | IMAXBEL | IXON | IXANY;
+const TTYDEF_OFLAG = OPOST | ONLCR;
+const TTYDEF_CFLAG = CREAD | CS8 | HUPCL;
+const TTYDEF_LFLAG = ECHO | ICANON | ISIG | IEXTEN | ECHOE | ECHOKE | ECHOCTL;
+const TTYDEF_SPEED = 115200;
+
+/** What the device of a terminal hears of besides output; a pty tells its master. */
+export interface TtyHooks {
+  /** Output was stopped, or goes on. */
+  stopped(on: boolean): void;
+  flushed(input: boolean, output: boolean): void;
+  /** A reader has taken input: there is room. */
+  taken(): void;
+  /** Modes or control characters were set. */
+  modes(): void;
+}
+
 export class Tty implements SessionTty {
   session: Session | null = null;
   pgrp: Pgrp | null = null;
-  iflag = BRKINT | ICRNL | IMAXBEL | IXON | IXANY;
-  oflag = OPOST | ONLCR;
-  cflag = CREAD | CS8 | HUPCL;
-  lflag = ECHO | ICANON | ISIG | IEXTEN | ECHOE | ECHOKE | ECHOCTL;
+  iflag = TTYDEF_IFLAG;
+  oflag = TTYDEF_OFLAG;
+  cflag = TTYDEF_CFLAG;
+  lflag = TTYDEF_LFLAG;
   readonly cc = Uint8Array.from(TTYDEFCHARS);
-  ispeed = 115200;
-  ospeed = 115200;
+  ispeed = TTYDEF_SPEED;
+  ospeed = TTYDEF_SPEED;
   rows = 0;
   cols = 0;
   xpixel = 0;
@@ -136,6 +153,9 @@ export class Tty implements SessionTty {
   stopped = false;
   readonly outq: Uint8Array[] = [];
   outqLen = 0;
+  /** Output that the device has taken and not got rid of yet: writers wait for it as for `outq`. */
+  backlog = 0;
+  hooks: TtyHooks | null = null;
   /** Output column, and the column where the edited line began. */
   col = 0;
   lineCol = 0;
@@ -153,11 +173,23 @@ export class Tty implements SessionTty {
     readonly revoke: () => void = () => {},
   ) {}
 
+  /** Modes of a terminal that is opened for the first time. */
+  setDefaults(): void {
+    this.iflag = TTYDEF_IFLAG;
+    this.oflag = TTYDEF_OFLAG;
+    this.cflag = TTYDEF_CFLAG;
+    this.lflag = TTYDEF_LFLAG;
+    this.cc.set(TTYDEFCHARS);
+    this.ispeed = TTYDEF_SPEED;
+    this.ospeed = TTYDEF_SPEED;
+  }
+
   hangup(): void {
     this.gen++;
     this.session = null;
     this.pgrp = null;
-    ttyFlush(this, true, true);
+    // What the device has taken already stays: the master of a pty may still read it.
+    ttyFlush(this, true, true, false);
     this.stopped = false;
     wakeup(this.rq);
     wakeup(this.wq);
@@ -228,18 +260,20 @@ export function ttyPrint(t: Tty, s: string): void {
 
 export function ttyStop(t: Tty): void {
   t.stopped = true;
+  t.hooks?.stopped(true);
 }
 export function ttyStart(t: Tty): void {
   if (!t.stopped) return;
   t.stopped = false;
-  for (const d of t.outq.splice(0)) t.put(d);
   t.outqLen = 0;
+  t.hooks?.stopped(false);
+  for (const d of t.outq.splice(0)) t.put(d);
   wakeup(t.wq);
   t.klist.notify();
 }
 
-/** Drop input, output or both. */
-export function ttyFlush(t: Tty, input: boolean, output: boolean): void {
+/** Drop input, output or both; with `device`, in the device too. */
+export function ttyFlush(t: Tty, input: boolean, output: boolean, device = true): void {
   if (input) {
     t.canq.clear();
     t.rawq.clear();
@@ -252,6 +286,17 @@ export function ttyFlush(t: Tty, input: boolean, output: boolean): void {
     wakeup(t.wq);
     t.klist.notify();
   }
+  if (device) t.hooks?.flushed(input, output);
+}
+
+/** Must writers wait? */
+const outFull = (t: Tty): boolean => t.outqLen + t.backlog >= HIWAT;
+
+/** The device has got rid of output. */
+export function ttyOutDone(t: Tty): void {
+  if (outFull(t)) return;
+  if (t.wq.head !== null) wakeup(t.wq);
+  t.klist.notify();
 }
 
 // Reading.
@@ -340,7 +385,7 @@ function readNow(t: Tty, uio: Uio): Errno | null {
     const rest = t.canq.takeAll();
     for (let i = 0; i < before - rest.length; i++) t.canq.push(peek[i]);
     for (const ch of rest) t.canq.push(ch);
-  }
+  } else t.hooks?.taken();
   return e;
 }
 
@@ -376,6 +421,7 @@ export function* ttyRead(t: Tty, uio: Uio, flags: number, lwp: Lwp): Blocking<Er
       continue;
     }
     const copy = scratch.slice(0, n);
+    t.hooks?.taken();
     return yield* uiomoveB(copy, 0, n, uio);
   }
 }
@@ -401,7 +447,7 @@ function output(t: Tty, data: Uint8Array, n: number): void {
 export function ttyTryWrite(t: Tty, uio: Uio, flags: number, lwp: Lwp): Errno | null {
   const e = ttyWriteCheck(t, lwp, false);
   if (e !== null) return e;
-  if (t.stopped && t.outqLen >= HIWAT) return (flags & O_NONBLOCK) !== 0 ? EAGAIN : NOTNOW;
+  if (outFull(t)) return (flags & O_NONBLOCK) !== 0 ? EAGAIN : NOTNOW;
   if (uio.resid > scratch.length) return NOTNOW;
   const want = uio.resid;
   const r = uiomove(scratch, 0, want, uio);
@@ -422,7 +468,7 @@ export function* ttyWrite(t: Tty, uio: Uio, flags: number, lwp: Lwp): Blocking<E
       continue;
     }
     if (e !== null) return e;
-    if (t.stopped && t.outqLen >= HIWAT) {
+    if (outFull(t)) {
       if ((flags & O_NONBLOCK) !== 0) return EAGAIN;
       const s = yield* tsleep(t.wq, 'ttyout', PCATCH);
       if (s !== null) return s;
@@ -441,7 +487,7 @@ export function* ttyWrite(t: Tty, uio: Uio, flags: number, lwp: Lwp): Blocking<E
 /** Wait until all output has gone to the device. */
 export function* ttyDrain(t: Tty): Blocking<Errno | null> {
   const gen = t.gen;
-  while (t.outqLen > 0 && t.gen === gen) {
+  while (t.outqLen + t.backlog > 0 && t.gen === gen) {
     const e = yield* tsleep(t.wq, 'ttyout', PCATCH);
     if (e !== null) return e;
   }
@@ -459,7 +505,7 @@ export function ttyKqfilter(t: Tty, kn: object): Errno | null {
       const n = ttyNread(t);
       return { active: n > 0, data: n };
     }
-    if (f === 'write') return { active: t.outqLen < HIWAT, data: Math.max(0, HIWAT - t.outqLen) };
+    if (f === 'write') return { active: !outFull(t), data: Math.max(0, HIWAT - t.outqLen - t.backlog) };
     return { active: false, data: 0 };
   });
 }

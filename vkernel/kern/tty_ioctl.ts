@@ -26,7 +26,7 @@ import { wakeup } from './lwkt_thread.js';
 
 const FIOASYNC = 0x8004667d;
 const FIONBIO = 0x8004667e;
-const FIONREAD = 0x4004667f;
+export const FIONREAD = 0x4004667f;
 const TIOCEXCL = 0x2000740d;
 const TIOCNXCL = 0x2000740e;
 const TIOCFLUSH = 0x80047410;
@@ -97,6 +97,7 @@ function setTermios(t: Tty, v: DataView): void {
   // Sleeping readers look again: they may be satisfied now.
   else if (t.cc[VMIN] !== min || t.canq.length > 0) wakeup(t.rq);
   t.klist.notify();
+  t.hooks?.modes();
 }
 
 /** Make `t` the controlling terminal of `p`'s session. EPERM: not a leader, or either has another. */
@@ -140,7 +141,7 @@ export function* ttyIoctl(t: Tty, cmd: number, data: DataView, flags: number, lw
       data.setInt32(0, ttyNread(t), true);
       return 0;
     case TIOCOUTQ:
-      data.setInt32(0, t.outqLen, true);
+      data.setInt32(0, t.outqLen + t.backlog, true);
       return 0;
     case TIOCEXCL:
       t.exclusive = true;

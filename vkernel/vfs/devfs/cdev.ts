@@ -9,12 +9,13 @@
 import { DTYPE_VNODE, type File, fileOps, O_NONBLOCK } from '../../kern/file.js';
 import type { Lwp } from '../../kern/proc.js';
 import type { Blocking } from '../../sys/blocking.js';
-import { ENODEV, ENOTTY, ENXIO, EIO, EOPNOTSUPP, type Errno, NOTNOW } from '../../sys/errno.js';
+import { EINVAL, ENODEV, ENOTTY, ENXIO, EIO, EOPNOTSUPP, type Errno, NOTNOW } from '../../sys/errno.js';
 import { gd } from '../../sys/globaldata.js';
 import type { Uio } from '../../vm/uio.js';
 import type { VmObject } from '../../vm/vm_object.js';
+import { copyoutB } from '../../vm/vm_user.js';
 import { vnCloseFile } from '../vfs_vnops.js';
-import { vfsTimestamp, type Vnode, VType } from '../vnode.js';
+import { type Vattr, vfsTimestamp, type Vnode, VType } from '../vnode.js';
 
 /** Kind of device, for FIODTYPE: D_TTY, D_DISK, D_MEM. */
 export const D_TAPE = 1;
@@ -30,7 +31,7 @@ export interface DevOps {
   readonly name: string;
   /** D_* */
   readonly type: number;
-  /** `fp` may be given other FileOps, or `dupOf`. */
+  /** `fp` may be given other FileOps, `dupOf`, or the device to use in place of this one, a clone (`fp.dev`). */
   open(dev: Cdev, flags: number, fp: File | null, lwp: Lwp | null): Blocking<Errno | null>;
   /** A file on it was closed; `last`: no other is open. */
   close(dev: Cdev, flags: number, last: boolean): Blocking<Errno | null>;
@@ -233,8 +234,11 @@ export function* specOpen(vp: Vnode, flags: number, fp: File | null, lwp: Lwp | 
     return e;
   }
   if (fp !== null) {
-    fp.dev = dev;
-    dev.files.add(fp);
+    if (fp.dev !== null && fp.dev !== dev) {
+      dev.opens--;
+      fp.dev.opens++;
+    } else fp.dev = dev;
+    fp.dev.files.add(fp);
   }
   return null;
 }
@@ -248,6 +252,14 @@ export function* specClose(vp: Vnode, flags: number): Blocking<Errno | null> {
 
 const FIODNAME = 0x80106678;
 const FIODTYPE = 0x4004667a;
+
+/** struct fiodname_args: where to put the device's name, and the room there. */
+function* deviceName(dev: Cdev, data: DataView, lwp: Lwp): Blocking<number | Errno> {
+  const name = Uint8Array.from(dev.name + '\0', (c) => c.charCodeAt(0));
+  if (name.length > data.getUint32(8, true)) return EINVAL;
+  const at = data.getUint32(4, true) * 0x1_0000_0000 + data.getUint32(0, true);
+  return (yield* copyoutB(lwp.proc.vm, name, 0, at, name.length)) ?? 0;
+}
 
 const devFile = {
   tryRead(fp: File, uio: Uio, flags: number, lwp: Lwp): Errno | null {
@@ -283,22 +295,27 @@ const devFile = {
       data.setInt32(0, dev.ops.type, true);
       return 0;
     }
-    if (cmd === FIODNAME) return ENOTTY;
+    if (cmd === FIODNAME) return yield* deviceName(dev, data, lwp);
     return yield* dev.ops.ioctl(dev, cmd, data, fp.flags, lwp);
   },
   kqfilter(fp: File, kn: object): Errno | null {
     const dev = fp.dev as Cdev;
     return dev.gone ? ENXIO : dev.ops.kqfilter(dev, kn);
   },
-  tryStat(fp: File, va: { assign(o: Vnode['va']): void }): Errno | null {
+  tryStat(fp: File, va: Vattr): Errno | null {
     va.assign((fp.data as Vnode).va);
+    if (fp.dev !== null) va.rdev = fp.dev.rdev;
     return null;
   },
   tryClose: (): Errno | null => NOTNOW,
   *close(fp: File): Blocking<Errno | null> {
     const vp = fp.data as Vnode;
-    fp.dev?.files.delete(fp);
-    const e = yield* vp.ops.close(vp, fp.flags);
+    const dev = fp.dev as Cdev;
+    dev.files.delete(fp);
+    // The vnode of a clone is that of the device it was cloned from.
+    const clone = dev.rdev !== vp.va.rdev;
+    if (clone) dev.opens--;
+    const e = clone ? yield* dev.ops.close(dev, fp.flags, dev.opens === 0) : yield* vp.ops.close(vp, fp.flags);
     vnCloseFile(fp);
     return e;
   },
