@@ -32,8 +32,12 @@ export class MemDevice implements BlockDevice {
     return b;
   }
   poke(off: number, data: Uint8Array): void {
-    for (let i = 0; i < data.length; i++)
-      this.block(Math.floor((off + i) / 65536) * 65536)[(off + i) % 65536] = data[i];
+    for (let done = 0; done < data.length;) {
+      const at = off + done;
+      const n = Math.min(65536 - (at % 65536), data.length - done);
+      this.block(at - (at % 65536)).set(data.subarray(done, done + n), at % 65536);
+      done += n;
+    }
   }
   peek(off: number, len: number): Uint8Array {
     const out = new Uint8Array(len);

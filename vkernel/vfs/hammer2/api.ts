@@ -67,6 +67,12 @@ export interface H2Create {
  */
 export type H2Emit = (name: string, inum: number, type: ObjType, next: number) => boolean;
 
+/** Where a thread waits for a sync of another to end. A wake-up is only a hint. */
+export interface H2Waiter {
+  sleep(): Blocking<void>;
+  wake(): void;
+}
+
 export interface H2OpenOptions {
   readonly readonly?: boolean;
   /** Wall clock, microseconds since 1970 (the machine's; a fixed one makes images deterministic). */
@@ -81,6 +87,8 @@ export interface H2OpenOptions {
   readonly dirtyBytes?: number;
   /** Whose reserve applies to an operation (hammer2.md 10.7). Default: root's. */
   readonly isRoot?: () => boolean;
+  /** Makes what threads wait on (in the kernel: tsleep and wakeup). Needed where devices sleep and threads are several. */
+  readonly waiter?: () => H2Waiter;
 }
 
 export interface H2Device {
@@ -125,14 +133,28 @@ export interface H2Pfs {
   tryGetattr(inum: number): H2Attr | Errno;
   /** `.` and `..` too. ENOENT, ENOTDIR, ENAMETOOLONG. */
   lookup(dir: number, name: string): Blocking<number | Errno>;
+  tryLookup(dir: number, name: string): number | Errno;
   /** Cookie 0 is the start; `.` and `..` come first. Cookies stay good while entries come and go. */
   readdir(dir: number, cookie: number, emit: H2Emit): Blocking<Errno | null>;
   readlink(inum: number): Blocking<string | Errno>;
+  tryReadlink(inum: number): string | Errno;
 
   /** Bytes read, short only at the end of the file. */
   read(inum: number, off: number, buf: Uint8Array, bufOff: number, len: number): Blocking<number | Errno>;
+  tryRead(inum: number, off: number, buf: Uint8Array, bufOff: number, len: number): number | Errno;
+  /**
+   * One logical block: 65536 bytes into `dst` at `dstOff`, zero past the end of the file and in holes. For page caches:
+   * nothing of it is kept here.
+   */
+  readBlock(inum: number, lbn: number, dst: Uint8Array, dstOff: number): Blocking<Errno | null>;
+  tryReadBlock(inum: number, lbn: number, dst: Uint8Array, dstOff: number): Errno | null;
+  /** Is nothing stored for this logical block? Never sleeps: NOTNOW when nobody knows without reading the disk. */
+  isHole(inum: number, lbn: number): boolean | Errno;
+  /** First logical block from `lbn` on that is stored, or null. Never sleeps: NOTNOW. */
+  nextData(inum: number, lbn: number): number | null | Errno;
   /** Whole or not at all; extends the file. EFBIG. Sets mtime. */
   write(inum: number, off: number, buf: Uint8Array, bufOff: number, len: number): Blocking<number | Errno>;
+  tryWrite(inum: number, off: number, buf: Uint8Array, bufOff: number, len: number): number | Errno;
   truncate(inum: number, size: number): Blocking<Errno | null>;
   /** First byte at or after `off` that is stored (or in a hole), as lseek(2) wants; ENXIO past the end. */
   seekData(inum: number, off: number): Blocking<number | Errno>;

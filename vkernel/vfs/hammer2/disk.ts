@@ -158,6 +158,12 @@ export const enum Ino {
   PFS_INUM = 0x088, // u64
   PFS_CLID = 0x090, // uuid
   PFS_FSID = 0x0a0, // uuid
+  PFS_LSNAP_TID = 0x0d0, // u64 modify_tid of the last snapshot
+  /**
+   * u64, reserved in the reference, which keeps it: number of the next inode without links that is still in the index
+   * (ours; the PFS root holds the first). See docs/hammer2.md.
+   */
+  ORPHAN_NEXT = 0x0d8,
   FILENAME = 0x100, // 256 B, zero padded
   BLOCKSET = 0x200, // 4 blockrefs, or 512 bytes of file data with DIRECTDATA
 }
@@ -181,6 +187,10 @@ export const enum ObjType {
   WHITEOUT = 10,
 }
 
+/** Bref.FLAGS */
+export const BREF_PFSROOT = 0x01;
+export const BREF_EMERG_MIP = 0x04;
+
 export const enum PfsType {
   MASTER = 6,
   SUPROOT = 8,
@@ -188,6 +198,25 @@ export const enum PfsType {
 
 /** u64 at byte `o` as a number. From 2^53 up it is rounded, and no bound check lets it pass. */
 export const rd64 = (v: DataView, o: number): number => v.getUint32(o + 4, true) * 0x1_0000_0000 + v.getUint32(o, true);
+
+/** Store a number below 2^53 as u64. */
+export function wr64(v: DataView, o: number, n: number): void {
+  v.setUint32(o, n >>> 0, true);
+  v.setUint32(o + 4, Math.floor(n / 0x1_0000_0000), true);
+}
+
+/** Bytes from where the reserved area of every GiB starts, and its length. */
+export const GIB = 1024 ** 3;
+export const RESERVED_BYTES = 4 * 1024 ** 2;
+/**
+ * Where a volume with room for only one header keeps a second copy: block 62 of the first reserved area, which the format
+ * leaves unused. Written before the header proper; read when no proper one is valid.
+ */
+export const SHADOW_HEADER = 62 * PBUFSIZE;
+
+/** Low and high word of `2^keybits - 1`. */
+export const maskLo = (keybits: number): number => (keybits >= 32 ? 0xffffffff : 2 ** keybits - 1);
+export const maskHi = (keybits: number): number => (keybits > 32 ? 2 ** (keybits - 32) - 1 : 0);
 
 /** Compare two u64 given as halves: negative, 0 or positive. */
 export function cmp64(ahi: number, alo: number, bhi: number, blo: number): number {

@@ -15,15 +15,29 @@ import { Vol, rd64 } from './disk.js';
 /** A console line without newline, as for kprintf. */
 export type LogFn = (line: string) => void;
 
+/** One copy of a volume header that is valid in itself. */
+export interface HeaderCopy {
+  /** Which of the four; -1 for the shadow of a volume with room for only one. */
+  readonly copy: number;
+  readonly header: DataView;
+}
+
 /** One device and its place in the global space. */
 export interface Volume {
   readonly dev: BlockDevice;
   readonly id: number;
-  /** Which of the four copies of the header was chosen. */
-  readonly copy: number;
+  /** The chosen copy is the first; the others by falling mirror_tid. */
+  readonly copies: readonly HeaderCopy[];
   readonly header: DataView;
   off: number;
-  readonly sizeBytes: number;
+  sizeBytes: number;
+}
+
+/** Put the three CRCs into a header. */
+export function signHeader(b: Uint8Array, v: DataView, codecs: Codecs): void {
+  v.setUint32(Vol.ICRC_SECTS + 4 * 6, codecs.crc32c(b, 0x200, 512), true);
+  v.setUint32(Vol.ICRC_SECTS + 4 * 7, codecs.crc32c(b, 0, 508), true);
+  v.setUint32(Vol.ICRC_VOLHEADER, codecs.crc32c(b, 0, Vol.ICRC_VOLHEADER), true);
 }
 
 /** Why a header copy is not usable, or null. */
@@ -50,48 +64,41 @@ function headerFault(b: Uint8Array, v: DataView, codecs: Codecs): string | null 
   return null;
 }
 
+const newerFirst = (a: HeaderCopy, b: HeaderCopy): number =>
+  d.cmp64(
+    b.header.getUint32(Vol.MIRROR_TID + 4, true),
+    b.header.getUint32(Vol.MIRROR_TID, true),
+    a.header.getUint32(Vol.MIRROR_TID + 4, true),
+    a.header.getUint32(Vol.MIRROR_TID, true),
+  ) || a.copy - b.copy;
+
 /** Read the copies of one device's header and choose. */
 function* readHeader(dev: BlockDevice, codecs: Codecs, log: LogFn): Blocking<Volume | Errno> {
-  let best: DataView | null = null;
-  let copy = -1;
+  const copies: HeaderCopy[] = [];
   let firstFault = 'device too small';
-  for (let i = 0; i < d.NUM_VOLHDRS; i++) {
-    const off = i * d.ZONE_BYTES;
-    if (off + Vol.SIZE > dev.sizeBytes) break;
+  for (let i = 0; i < d.NUM_VOLHDRS + 1; i++) {
+    // The shadow copy counts only when all proper ones are gone.
+    const shadow = i === d.NUM_VOLHDRS;
+    if (shadow && copies.length > 0) break;
+    const off = shadow ? d.SHADOW_HEADER : i * d.ZONE_BYTES;
+    if (off + Vol.SIZE > dev.sizeBytes) continue;
     const buf = new Uint8Array(Vol.SIZE);
     const e = yield* dev.read(off, buf);
-    const v = new DataView(buf.buffer);
-    const fault = e !== null ? `read error ${e.name}` : headerFault(buf, v, codecs);
+    const header = new DataView(buf.buffer);
+    const fault = e !== null ? `read error ${e.name}` : headerFault(buf, header, codecs);
     if (i === 0 && fault !== null) firstFault = fault;
-    if (fault !== null) {
-      // A copy never written is no news; a torn or rotten one is.
-      if (!fault.startsWith('bad magic')) log(`hammer2: ${dev.name}: volume header #${i}: ${fault}`);
-      continue;
-    }
-    if (best !== null) {
-      const c = d.cmp64(
-        v.getUint32(Vol.MIRROR_TID + 4, true),
-        v.getUint32(Vol.MIRROR_TID, true),
-        best.getUint32(Vol.MIRROR_TID + 4, true),
-        best.getUint32(Vol.MIRROR_TID, true),
-      );
-      if (c <= 0) continue;
-    }
-    best = v;
-    copy = i;
+    if (fault === null) copies.push({ copy: shadow ? -1 : i, header });
+    // A copy never written is no news; a torn or rotten one is.
+    else if (!fault.startsWith('bad magic')) log(`hammer2: ${dev.name}: volume header #${i}: ${fault}`);
   }
-  if (best === null) {
+  if (copies.length === 0) {
     log(`hammer2: ${dev.name}: no valid volume header: ${firstFault}`);
     return EINVAL;
   }
-  return {
-    dev,
-    id: best.getUint8(Vol.VOLU_ID),
-    copy,
-    header: best,
-    off: 0,
-    sizeBytes: rd64(best, Vol.VOLU_SIZE),
-  };
+  copies.sort(newerFirst);
+  const best = copies[0].header;
+  if (copies[0].copy < 0) log(`hammer2: ${dev.name}: using the second copy of the only volume header`);
+  return { dev, id: best.getUint8(Vol.VOLU_ID), copies, header: best, off: 0, sizeBytes: rd64(best, Vol.VOLU_SIZE) };
 }
 
 const sameBytes = (a: DataView, b: DataView, off: number, len: number): boolean => {
@@ -118,11 +125,11 @@ function volumeFault(vol: Volume): string | null {
 
 /** All volumes of one file system. */
 export class VolumeSet {
-  /** The root volume's chosen header. */
-  readonly header: DataView;
+  /** The root volume's header in use. */
+  header: DataView;
   /** Name for messages: the root volume's device. */
   readonly name: string;
-  readonly totalBytes: number;
+  totalBytes: number;
 
   /** @param vols by ascending offset; the first is the root volume */
   constructor(readonly vols: readonly Volume[]) {
@@ -148,6 +155,20 @@ export class VolumeSet {
     const v = this.find(off, buf.length);
     if (v === null) return EIO;
     return yield* v.dev.read(off - v.off, buf);
+  }
+  /** As read. EROFS from a read-only device. */
+  *write(off: number, buf: Uint8Array): Blocking<Errno | null> {
+    const v = this.find(off, buf.length);
+    if (v === null) return EIO;
+    return yield* v.dev.write(off - v.off, buf);
+  }
+
+  /** Take another copy of the root volume's header. */
+  useHeader(h: DataView): void {
+    this.header = h;
+    if (this.vols.length > 1) return;
+    this.vols[0].sizeBytes = rd64(h, Vol.VOLU_SIZE);
+    this.totalBytes = this.vols[0].sizeBytes;
   }
 }
 

@@ -329,7 +329,7 @@ describe('hammer2 volumes', () => {
         pfs: { DATA: [] },
         header: (h, _v, copy) => h.setBigUint64(0x78, tids[copy], true),
       });
-    const chosen = (devs: MemDevice[]): number => must(runSync(Hammer2Device.open(devs))).vols.vols[0].copy;
+    const chosen = (devs: MemDevice[]): number => must(runSync(Hammer2Device.open(devs))).vols.vols[0].copies[0].copy;
     expect(chosen(build([5n, 6n, 7n, 4n]))).to.equal(2);
     expect(chosen(build([5n, 5n, 5n, 5n]))).to.equal(0);
     expect(chosen(build([0xffffffffn, 0x1_0000_0000n, 3n, 9n]))).to.equal(1);
@@ -345,7 +345,7 @@ describe('hammer2 volumes', () => {
       devs[0].poke(6 * GIB + at, Uint8Array.of(devs[0].peek(6 * GIB + at, 1)[0] ^ 1));
       const lines: string[] = [];
       const d = must(runSync(Hammer2Device.open(devs, { log: (l) => lines.push(l) })));
-      expect(d.vols.vols[0].copy).to.equal(2);
+      expect(d.vols.vols[0].copies[0].copy).to.equal(2);
       expect(lines.join()).to.match(/volume header #3: CRC FAIL/);
     }
   });

@@ -18,6 +18,16 @@ export type Decompress = (
   dstMax: number,
 ) => number;
 
+/** Compress into at most `dstMax` bytes; bytes produced, or -1 when it does not fit. */
+export type Compress = (
+  src: Uint8Array,
+  srcOff: number,
+  srcLen: number,
+  dst: Uint8Array,
+  dstOff: number,
+  dstMax: number,
+) => number;
+
 export interface Codecs {
   /** CRC-32C as a u32. */
   crc32c(b: Uint8Array, off: number, len: number): number;
@@ -27,6 +37,17 @@ export interface Codecs {
   sha256(b: Uint8Array, off: number, len: number, out: Uint8Array): void;
   lz4Decompress: Decompress;
   zlibInflate: Decompress;
+  lz4Compress?: Compress;
+  /** A complete zlib stream. @param level 6..9 */
+  zlibDeflate?(
+    src: Uint8Array,
+    srcOff: number,
+    srcLen: number,
+    dst: Uint8Array,
+    dstOff: number,
+    dstMax: number,
+    level: number,
+  ): number;
 }
 
 export const tsCodecs: Codecs = { crc32c, xxh64, sha256, lz4Decompress, zlibInflate };

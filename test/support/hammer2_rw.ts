@@ -1,0 +1,121 @@
+/** Helpers of tests of the read-write HAMMER2 library: a device in memory, opening, and operations by path. */
+import type { BlockDevice } from '../../vkernel/sys/blockdev.js';
+import { type Blocking, runSync } from '../../vkernel/sys/blocking.js';
+import { ENOENT, ENOSPC, Errno } from '../../vkernel/sys/errno.js';
+import type { H2Create } from '../../vkernel/vfs/hammer2/api.js';
+import { BrefType, ObjType } from '../../vkernel/vfs/hammer2/disk.js';
+import { Fs, type FsOptions } from '../../vkernel/vfs/hammer2/fs.js';
+import type { PfsCore } from '../../vkernel/vfs/hammer2/pfs.js';
+import type { H2Space } from '../../vkernel/vfs/hammer2/space.js';
+import { must } from './hammer2_tree.js';
+
+/** Allocates upwards from `begin` to `end` and knows nothing of what is below. For tests of the topology alone. */
+export class BumpSpace implements H2Space {
+  dirty = false;
+  private next: number;
+  private readonly lanes = new Map<number, number>();
+  constructor(
+    begin: number,
+    private readonly end: number,
+  ) {
+    this.next = begin;
+  }
+  get freeBytes(): number {
+    return this.end - this.next;
+  }
+  *alloc(type: BrefType, radix: number): Blocking<number | Errno> {
+    const size = 2 ** radix;
+    const take = (n: number): number | Errno => {
+      const at = Math.ceil(this.next / n) * n;
+      if (at + n > this.end) return ENOSPC;
+      this.next = at + n;
+      return at;
+    };
+    if (size >= 16384) {
+      const at = take(size);
+      return at instanceof Errno ? at : at + radix;
+    }
+    let at: number | Errno = this.lanes.get(type) ?? 0;
+    if (at % 16384 === 0 || (at % 16384) + size > 16384) at = take(16384);
+    if (at instanceof Errno) return at;
+    this.lanes.set(type, at + size);
+    return at + radix;
+  }
+  *markUsed(): Blocking<Errno | null> {
+    return null;
+  }
+  *flush(): Blocking<Errno | null> {
+    return null;
+  }
+}
+
+let clock = 1_700_000_000_000_000;
+/** Options with a clock that goes one microsecond a look, and random bytes that are none. */
+export function testOptions(o: Partial<FsOptions> = {}): FsOptions {
+  let seed = 1;
+  return {
+    nowUs: () => ++clock,
+    random: (b) => {
+      for (let i = 0; i < b.length; i++) b[i] = seed = (Math.imul(seed, 1103515245) + 12345) >>> 16;
+    },
+    ...o,
+  };
+}
+
+export function openRw(dev: BlockDevice | readonly BlockDevice[], o: Partial<FsOptions> = {}): Fs {
+  const devs = 'read' in dev ? [dev] : dev;
+  return must(runSync(Fs.open(devs, testOptions(o))), 'open');
+}
+
+export const defaults: Omit<H2Create, 'type'> = { mode: 0o644, uid: 0, gid: 0 };
+
+/** Operations by path over a PFS, run to the end; they throw what fails. */
+export class ByPath {
+  constructor(readonly p: PfsCore) {}
+  tryInum(path: string): number | Errno {
+    let at: number | Errno = this.p.rootInum;
+    for (const part of path.split('/')) {
+      if (part === '') continue;
+      at = runSync(this.p.lookup(at, part));
+      if (at instanceof Errno) return at;
+    }
+    return at;
+  }
+  inum(path: string): number {
+    return must(this.tryInum(path), path);
+  }
+  split(path: string): [number, string] {
+    const i = path.lastIndexOf('/');
+    return [this.inum(path.slice(0, Math.max(0, i))), path.slice(i + 1)];
+  }
+  create(path: string, what: Partial<H2Create> & { type: ObjType }): number {
+    return must(runSync(this.p.create(...this.split(path), { ...defaults, ...what })), `create ${path}`);
+  }
+  file(path: string, data: Uint8Array | string = ''): number {
+    const old = this.tryInum(path);
+    const n = old === ENOENT ? this.create(path, { type: ObjType.REGFILE }) : must(old);
+    const b = typeof data === 'string' ? new TextEncoder().encode(data) : data;
+    must(runSync(this.p.truncate(n, 0)) ?? 0);
+    must(runSync(this.p.write(n, 0, b, 0, b.length)));
+    return n;
+  }
+  mkdir(path: string): number {
+    return this.create(path, { type: ObjType.DIRECTORY, mode: 0o755 });
+  }
+  read(path: string): Uint8Array {
+    const n = this.inum(path);
+    const size = must(runSync(this.p.getattr(n))).size;
+    const b = new Uint8Array(size);
+    const got = must(runSync(this.p.read(n, 0, b, 0, size)), `read ${path}`);
+    if (got !== size) throw new Error(`${path}: ${got} of ${size} bytes`);
+    return b;
+  }
+  text(path: string): string {
+    return new TextDecoder().decode(this.read(path));
+  }
+  list(path: string): string[] {
+    const out: string[] = [];
+    must(runSync(this.p.readdir(this.inum(path), 0, (name) => out.push(name) > 0)) ?? 0, `readdir ${path}`);
+    return out.slice(2);
+  }
+}

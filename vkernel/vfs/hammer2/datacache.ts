@@ -1,0 +1,96 @@
+/**
+ * Logical blocks of file data in memory, 64 KiB each: the dirty ones until they are written, and a few clean ones for
+ * small and unaligned reads (page-sized readers have a page cache above).
+ */
+import { PBUFSIZE } from './disk.js';
+import type { InodeCore } from './icore.js';
+
+export class DataBuf {
+  dirty = false;
+  prev: DataBuf | null = null;
+  next: DataBuf | null = null;
+  constructor(
+    readonly core: InodeCore,
+    readonly lbn: number,
+    /** 65536 bytes; zero past the end of the file. */
+    readonly buf: Uint8Array,
+  ) {}
+}
+
+const SPARE = 64;
+
+export class DataCache {
+  dirtyCount = 0;
+  private clean = 0;
+  private head: DataBuf | null = null;
+  private tail: DataBuf | null = null;
+  private readonly spare: Uint8Array[] = [];
+
+  constructor(private readonly maxClean: number) {}
+
+  get dirtyBytes(): number {
+    return this.dirtyCount * PBUFSIZE;
+  }
+
+  /** A buffer of any contents. */
+  take(): Uint8Array {
+    return this.spare.pop() ?? new Uint8Array(PBUFSIZE);
+  }
+  give(b: Uint8Array): void {
+    if (this.spare.length < SPARE) this.spare.push(b);
+  }
+
+  /** A block comes into memory, clean. */
+  add(core: InodeCore, lbn: number, buf: Uint8Array): DataBuf {
+    const b = new DataBuf(core, lbn, buf);
+    core.bufs.set(lbn, b);
+    this.pushFront(b);
+    return b;
+  }
+  markDirty(b: DataBuf): void {
+    if (b.dirty) return;
+    this.unlink(b);
+    b.dirty = true;
+    this.dirtyCount++;
+  }
+  markClean(b: DataBuf): void {
+    b.dirty = false;
+    this.dirtyCount--;
+    this.pushFront(b);
+  }
+  touch(b: DataBuf): void {
+    if (b.dirty || this.head === b) return;
+    this.unlink(b);
+    this.pushFront(b);
+  }
+  /** Out of memory, dirty or not. */
+  drop(b: DataBuf): void {
+    if (b.dirty) this.dirtyCount--;
+    else this.unlink(b);
+    b.core.bufs.delete(b.lbn);
+    this.give(b.buf);
+  }
+  dropAll(core: InodeCore): void {
+    for (const b of [...core.bufs.values()]) this.drop(b);
+  }
+  trim(): void {
+    while (this.clean > this.maxClean && this.tail !== null) this.drop(this.tail);
+  }
+
+  private pushFront(b: DataBuf): void {
+    this.clean++;
+    b.prev = null;
+    b.next = this.head;
+    if (this.head !== null) this.head.prev = b;
+    else this.tail = b;
+    this.head = b;
+  }
+  private unlink(b: DataBuf): void {
+    this.clean--;
+    if (b.prev !== null) b.prev.next = b.next;
+    else this.head = b.next;
+    if (b.next !== null) b.next.prev = b.prev;
+    else this.tail = b.prev;
+    b.prev = b.next = null;
+  }
+}

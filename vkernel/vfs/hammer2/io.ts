@@ -1,0 +1,125 @@
+/**
+ * Block I/O in the global offset space: reads, and writes that are gathered.
+ *
+ * Blocks of one allocation class mostly follow each other on the medium, so small writes are collected in one run a class
+ * and go out together. What is still in a run is read from there. A run whose write failed is kept and written again by
+ * the next drain: nothing that was accepted here is lost by an error.
+ */
+import type { Blocking } from '../../sys/blocking.js';
+import type { Errno } from '../../sys/errno.js';
+import * as d from './disk.js';
+import type { H2BlockIo } from './space.js';
+import type { VolumeSet } from './volume.js';
+
+const RUN_BYTES = 256 * 1024;
+/** One run a blockref type. */
+const LANES = 8;
+
+class Run {
+  len = 0;
+  constructor(
+    readonly off: number,
+    readonly buf: Uint8Array,
+  ) {}
+}
+
+export class H2Io implements H2BlockIo {
+  private readonly open: (Run | null)[] = new Array<Run | null>(LANES).fill(null);
+  /** Being written, or failed before. */
+  private readonly closed: Run[] = [];
+  private readonly spare: Uint8Array[] = [];
+  /** Something was written since the last flush of the devices. */
+  private unflushed = false;
+  readonly stats = { reads: 0, writes: 0, bytesRead: 0, bytesWritten: 0, flushes: 0 };
+
+  constructor(readonly vols: VolumeSet) {}
+
+  /** Copy from a run that holds all of [off, off + buf.length). */
+  private pending(r: Run, off: number, buf: Uint8Array): boolean {
+    if (off < r.off || off + buf.length > r.off + r.len) return false;
+    buf.set(r.buf.subarray(off - r.off, off - r.off + buf.length));
+    return true;
+  }
+
+  *read(off: number, buf: Uint8Array): Blocking<Errno | null> {
+    for (const r of this.open) if (r !== null && this.pending(r, off, buf)) return null;
+    for (const r of this.closed) if (this.pending(r, off, buf)) return null;
+    this.stats.reads++;
+    this.stats.bytesRead += buf.length;
+    return yield* this.vols.read(off, buf);
+  }
+
+  /** Write through at once. */
+  *write(off: number, buf: Uint8Array): Blocking<Errno | null> {
+    this.unflushed = true;
+    this.stats.writes++;
+    this.stats.bytesWritten += buf.length;
+    return yield* this.vols.write(off, buf);
+  }
+
+  /**
+   * Write a new block, gathered by lane (its blockref type). `buf` may be changed as soon as this returns.
+   *
+   * @returns null; an error of an earlier write of the lane, which is kept for drain() as this one is
+   */
+  *put(lane: number, off: number, buf: Uint8Array, len: number): Blocking<Errno | null> {
+    let r = this.open[lane];
+    let error: Errno | null = null;
+    if (r !== null && (r.off + r.len !== off || r.len + len > RUN_BYTES)) {
+      this.open[lane] = null;
+      error = yield* this.writeRun(r);
+      r = null;
+    }
+    if (r === null) this.open[lane] = r = new Run(off, this.spare.pop() ?? new Uint8Array(RUN_BYTES));
+    r.buf.set(len === buf.length ? buf : buf.subarray(0, len), r.len);
+    r.len += len;
+    return error;
+  }
+
+  private *writeRun(r: Run): Blocking<Errno | null> {
+    if (!this.closed.includes(r)) this.closed.push(r);
+    const e = yield* this.write(r.off, r.buf.subarray(0, r.len));
+    if (e !== null) return e;
+    this.closed.splice(this.closed.indexOf(r), 1);
+    if (this.spare.length < LANES) this.spare.push(r.buf);
+    return null;
+  }
+
+  /** Write what is gathered, and what failed before. */
+  *drain(): Blocking<Errno | null> {
+    for (let i = 0; i < LANES; i++) {
+      const r = this.open[i];
+      if (r === null) continue;
+      this.open[i] = null;
+      this.closed.push(r);
+    }
+    let error: Errno | null = null;
+    for (const r of [...this.closed]) error = (yield* this.writeRun(r)) ?? error;
+    return error;
+  }
+
+  /** Drain, and make everything written so far durable. */
+  *flush(): Blocking<Errno | null> {
+    const e = yield* this.drain();
+    if (e !== null) return e;
+    if (!this.unflushed) return null;
+    this.stats.flushes++;
+    for (const v of this.vols.vols) {
+      const f = yield* v.dev.flush();
+      if (f !== null) return f;
+    }
+    this.unflushed = false;
+    return null;
+  }
+
+  /** Size and place of a block are sane: null, or why not. */
+  placeFault(dataOff: number, radix: number): string | null {
+    const off = dataOff - radix;
+    const size = 2 ** radix;
+    if (radix < d.RADIX_MIN || radix > d.RADIX_MAX) return `radix ${radix}`;
+    if (this.vols.find(off, size) === null) return 'offset out of range';
+    if (off % 2 ** d.RADIX_MIN !== 0) return 'unaligned offset';
+    if ((off % d.PBUFSIZE) + size > d.PBUFSIZE) return 'crosses a 64 KiB boundary';
+    return null;
+  }
+}
