@@ -1,7 +1,7 @@
 /** Helpers of tests of the read-write HAMMER2 library: a device in memory, opening, and operations by path. */
 import type { BlockDevice } from '../../vkernel/sys/blockdev.js';
 import { type Blocking, runSync } from '../../vkernel/sys/blocking.js';
-import { ENOENT, ENOSPC, Errno } from '../../vkernel/sys/errno.js';
+import { EIO, ENOENT, ENOSPC, ENXIO, Errno } from '../../vkernel/sys/errno.js';
 import type { H2Create } from '../../vkernel/vfs/hammer2/api.js';
 import { BrefType, ObjType } from '../../vkernel/vfs/hammer2/disk.js';
 import { Fs, type FsOptions } from '../../vkernel/vfs/hammer2/fs.js';
@@ -46,6 +46,103 @@ export class BumpSpace implements H2Space {
   }
   *flush(): Blocking<Errno | null> {
     return null;
+  }
+}
+
+/** A device whose writes stay in memory. */
+export class CowDevice implements BlockDevice {
+  readonly readonly = false;
+  readonly sizeBytes: number;
+  private readonly blocks = new Map<number, Uint8Array>();
+  constructor(private readonly base: BlockDevice) {
+    this.sizeBytes = base.sizeBytes;
+  }
+  get name(): string {
+    return this.base.name;
+  }
+  private block(at: number): Uint8Array {
+    let b = this.blocks.get(at);
+    if (b === undefined) {
+      b = new Uint8Array(65536);
+      must(runSync(this.base.read(at, b)) ?? 0);
+    }
+    return b;
+  }
+  peek(off: number, len: number): Uint8Array {
+    const out = new Uint8Array(len);
+    for (let done = 0; done < len;) {
+      const o = (off + done) % 65536;
+      const n = Math.min(65536 - o, len - done);
+      out.set(this.block(off + done - o).subarray(o, o + n), done);
+      done += n;
+    }
+    return out;
+  }
+  *read(off: number, buf: Uint8Array): Blocking<Errno | null> {
+    if (off < 0 || off + buf.length > this.sizeBytes) return ENXIO;
+    buf.set(this.peek(off, buf.length));
+    return null;
+  }
+  *write(off: number, buf: Uint8Array): Blocking<Errno | null> {
+    for (let done = 0; done < buf.length;) {
+      const o = (off + done) % 65536;
+      const n = Math.min(65536 - o, buf.length - done);
+      const b = this.block(off + done - o);
+      b.set(buf.subarray(done, done + n), o);
+      this.blocks.set(off + done - o, b);
+      done += n;
+    }
+    return null;
+  }
+  *flush(): Blocking<Errno | null> {
+    return null;
+  }
+}
+
+/** A write log: what a power cut leaves is made from it. */
+export type LogEntry = { off: number; data: Uint8Array } | 'flush';
+
+/** Passes everything on and keeps a log of writes and flushes; fails or sleeps when told to. */
+export class LogDevice implements BlockDevice {
+  readonly readonly = false;
+  readonly log: LogEntry[] = [];
+  /** Operations to let through before all fail; -1: never. */
+  failAfter = -1;
+  error: Errno = EIO;
+  /** Yields in each operation. */
+  sleeps = 0;
+  constructor(
+    private readonly base: BlockDevice,
+    private readonly keep = true,
+  ) {}
+  get name(): string {
+    return this.base.name;
+  }
+  get sizeBytes(): number {
+    return this.base.sizeBytes;
+  }
+  private *fault(): Blocking<Errno | null> {
+    for (let i = 0; i < this.sleeps; i++) yield;
+    if (this.failAfter < 0) return null;
+    if (this.failAfter === 0) return this.error;
+    this.failAfter--;
+    return null;
+  }
+  *read(off: number, buf: Uint8Array): Blocking<Errno | null> {
+    for (let i = 0; i < this.sleeps; i++) yield;
+    return yield* this.base.read(off, buf);
+  }
+  *write(off: number, buf: Uint8Array): Blocking<Errno | null> {
+    const e = yield* this.fault();
+    if (e !== null) return e;
+    if (this.keep) this.log.push({ off, data: buf.slice() });
+    return yield* this.base.write(off, buf);
+  }
+  *flush(): Blocking<Errno | null> {
+    const e = yield* this.fault();
+    if (e !== null) return e;
+    if (this.keep) this.log.push('flush');
+    return yield* this.base.flush();
   }
 }
 

@@ -8,7 +8,7 @@
  */
 import type { BlockDevice } from '../../sys/blockdev.js';
 import type { Blocking } from '../../sys/blocking.js';
-import { EBUSY, EINVAL, EIO, ENOENT, ENOSPC, ENXIO, EROFS, Errno, NOTNOW } from '../../sys/errno.js';
+import { EBUSY, EINVAL, EIO, ENOENT, ENOSPC, ENXIO, EOPNOTSUPP, EROFS, Errno, NOTNOW } from '../../sys/errno.js';
 import * as admin from './admin.js';
 import type { H2BulkfreeResult, H2Device, H2OpenOptions, H2Waiter } from './api.js';
 import { type Codecs, tsCodecs } from './codec/codecs.js';
@@ -447,7 +447,7 @@ export class Fs implements H2Device {
     return admin.growfs(this, sizeBytes);
   }
   *bulkfree(_opts?: { memoryBytes?: number }): Blocking<H2BulkfreeResult | Errno> {
-    return EINVAL;
+    return EOPNOTSUPP;
   }
   setEmergency(on: boolean): void {
     this.emergency = on;

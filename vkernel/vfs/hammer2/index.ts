@@ -9,5 +9,8 @@ export { Hammer2Mount, ROOT_INUM } from './mount.js';
 export type { ReaddirEmit } from './mount.js';
 export { Hammer2Inode } from './inode.js';
 export { ObjType } from './disk.js';
+export { Fs } from './fs.js';
+export type { FsOptions } from './fs.js';
+export type * from './api.js';
 export { tsCodecs } from './codec/codecs.js';
 export type { Codecs } from './codec/codecs.js';

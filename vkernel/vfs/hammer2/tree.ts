@@ -469,9 +469,9 @@ export class Tree {
     this.unlink(x);
     this.pushFront(x);
   }
-  /** Give clean blocks back until the bound holds (tests: 0, all of them). */
+  /** Give clean blocks back until the bound for them holds (tests: 0, all of them). */
   evict(bound = this.maxBytes): void {
-    for (let x = this.lru.tail; x !== null && this.bytes > bound; x = this.lru.tail) {
+    for (let x = this.lru.tail; x !== null && this.bytes - this.dirtyBytes > bound; x = this.lru.tail) {
       const p = x.parent as Node;
       this.unlink(x);
       p.forget(x);
