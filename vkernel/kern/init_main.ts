@@ -43,7 +43,7 @@ import {
   tsleep,
   wakeup,
 } from './lwkt_thread.js';
-import { Pgrp, Proc, ProcState, Session, Ucred, pfind, pgrpEnter, procInit } from './proc.js';
+import { childAdd, Pgrp, Proc, ProcState, Session, Ucred, pfind, pgrpEnter, procInit } from './proc.js';
 import { kalert, kprintf, prfInit } from './subr_prf.js';
 import { setSigpipe } from './sys_generic.js';
 import { setTempMaskFn } from './sys_select.js';
@@ -284,8 +284,7 @@ function newKernelProc(pid: number, parent: Proc | null): Proc | Errno {
   pg.session.leader = p;
   pgrpEnter(p, pg);
   defaultLimits(p);
-  p.parent = parent;
-  parent?.children.add(p);
+  if (parent !== null) childAdd(parent, p);
   gd.allproc.set(pid, p);
   gd.lastPid = Math.max(gd.lastPid, pid);
   gd.uidProcs?.(0, 1);
@@ -350,8 +349,7 @@ function* startRun(m: Machine, run: RunOptions): Blocking<void> {
     return;
   }
   for (;;) {
-    for (const c of init.children) {
-      if (c.state !== ProcState.ZOMB) continue;
+    for (const c of init.zombies) {
       if (c === p) {
         const sig = c.xstat & 0x7f;
         // What mappings of host files have changed goes back to the host.

@@ -71,6 +71,7 @@ import {
 import { Callout, calloutReset, calloutStop } from './kern_timeout.js';
 import { PCATCH, lwktYield, tsleep } from './lwkt_thread.js';
 import { ProcState, type Lwp, type Proc } from './proc.js';
+import type { PidTable } from './proc_lists.js';
 import { PIPE_BUF } from './sys_pipe.js';
 import { selectSyscalls } from './sys_select.js';
 
@@ -240,7 +241,7 @@ function onFork(p: Proc, child: Proc): void {
 declare module '../sys/globaldata.js' {
   interface GlobalData {
     /** All processes by pid (kern/proc.ts). */
-    allproc: Map<number, Proc>;
+    allproc: PidTable<Proc>;
     /** May the owner of a knote watch `p`? Null: everybody may. */
     procVisible: ((kn: Knote, p: Proc) => boolean) | null;
     exitHook: ((p: Proc) => void) | null;

@@ -323,7 +323,7 @@ function resetSignals(lwp: Lwp): void {
     p.sigacts.refs--;
     p.sigacts = p.sigacts.copy();
   }
-  const sa = p.sigacts;
+  const sa = p.sigacts.own();
   for (let s = 1; s <= 128; s++) {
     if (sa.handler[s] > SIG_IGN || (s === SIGCHLD && sa.handler[s] === SIG_IGN)) sa.handler[s] = SIG_DFL;
     sa.flags[s] = 0;

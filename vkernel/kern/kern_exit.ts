@@ -28,8 +28,13 @@ import {
   type Pgrp,
   type Proc,
   ProcState,
+  childAdd,
+  childRemove,
+  childZombie,
+  pfind,
   pgrpLeave,
   pgrpOrphaned,
+  reaperOf,
 } from './proc.js';
 import { uschedExit, uschedRelease } from './usched.js';
 import { panic } from './kern_shutdown.js';
@@ -101,15 +106,22 @@ export function* exit1(lwp: Lwp, status: number): Blocking<void> {
     p.flags &= ~P_PPWAIT;
     wakeup(p.vforkq);
   }
+  procExit(p, status);
+}
+
+/** The end of a process that has no threads, memory or descriptors any more: a zombie, and its parent hears of it. */
+export function procExit(p: Proc, status: number): void {
   leaveSession(p);
   const jobs = jobGroups(p);
   reparentChildren(p);
+  if (p.reaper !== null && p.reaper.proc === p) p.reaper.proc = null;
   p.xstat = status;
   p.state = ProcState.ZOMB;
   orphanCheck(jobs);
   gd.exitHook?.(p);
   const pp = p.parent ?? panic('exit1: no parent');
-  p.ru.add(p.cru);
+  childZombie(pp, p);
+  if (p.cruOrNull !== null) p.ru.add(p.cruOrNull);
   pp.sigPid = p.pid;
   pp.sigUid = p.cred.ruid;
   const vanish = nocldwait(pp);
@@ -134,15 +146,17 @@ function leaveSession(p: Proc): void {
   s.tty = null;
 }
 
+/** Children of `p` go to its reaper, with their death signal if they asked for one. */
 function reparentChildren(p: Proc): void {
-  const init = gd.initproc;
+  if (p.children.size === 0) return;
+  const to = reaperOf(p) ?? panic('exit: no reaper');
   for (const c of p.children) {
-    c.parent = init;
-    init?.children.add(c);
-    if (c.state === ProcState.ZOMB && init !== null) psignal(init, SIGCHLD);
+    childRemove(p, c);
+    childAdd(to, c);
+    if (c.deathSig !== 0) psignal(c, c.deathSig);
+    if (c.state === ProcState.ZOMB) psignal(to, SIGCHLD);
   }
-  p.children.clear();
-  if (init !== null) wakeup(init.waitq);
+  wakeup(to.waitq);
 }
 
 /** Groups that `p` keeps from being orphaned, as a member or as the parent of one (POSIX). */
@@ -170,9 +184,11 @@ function orphanCheck(groups: Set<Pgrp>): void {
 
 /** Remove a zombie for good. */
 export function procReap(p: Proc): void {
-  p.parent?.cru.add(p.ru);
-  p.parent?.children.delete(p);
-  p.parent = null;
+  const pp = p.parent;
+  if (pp !== null) {
+    pp.cru.add(p.ru);
+    childRemove(pp, p);
+  }
   pgrpLeave(p, p.pgrp);
   gd.allproc.delete(p.pid);
   gd.uidProcs?.(p.cred.ruid, -1);
@@ -216,31 +232,47 @@ interface Waited {
   proc: Proc;
 }
 
+const report = (c: Proc, status: number, code: number, si: number): Waited => ({
+  pid: c.pid,
+  status,
+  code,
+  si,
+  proc: c,
+});
+
+/** What `c` has to tell, or null. */
+function waitLook(c: Proc, options: number): Waited | null {
+  if (c.state === ProcState.ZOMB) {
+    if ((options & WEXITED) === 0) return null;
+    const killed = (c.xstat & 0x7f) !== 0;
+    return report(c, c.xstat, killed ? 2 : 1, killed ? c.xstat & 0x7f : c.xstat >> 8);
+  }
+  if (c.state === ProcState.STOP && (c.flags & P_STOPWAIT) !== 0 && (options & WUNTRACED) !== 0) {
+    if ((options & WNOWAIT) === 0) c.flags &= ~P_STOPWAIT;
+    return report(c, (c.xstat << 8) | 0x7f, 5, c.xstat);
+  }
+  if ((c.flags & P_CONTWAIT) !== 0 && (options & WCONTINUED) !== 0) {
+    if ((options & WNOWAIT) === 0) c.flags &= ~P_CONTWAIT;
+    return report(c, SIGCONT, 6, SIGCONT);
+  }
+  return null;
+}
+
 /** One look at the children. @returns what there is to report, null for nothing yet, or ECHILD. */
 function waitScan(p: Proc, idtype: IdType, id: number, options: number): Waited | null | Errno {
+  if (idtype === IdType.PID) {
+    const c = pfind(id);
+    return c === null || c.parent !== p ? ECHILD : waitLook(c, options);
+  }
+  // Zombies have a list of their own: who has a million children must not look at each.
+  if ((options & WEXITED) !== 0) for (const c of p.zombies) if (matches(c, idtype, id)) return waitLook(c, options);
+  if (idtype === IdType.ALL && (options & (WUNTRACED | WCONTINUED)) === 0) return p.children.size > 0 ? null : ECHILD;
   let any = false;
   for (const c of p.children) {
     if (!matches(c, idtype, id)) continue;
     any = true;
-    if (c.state === ProcState.ZOMB) {
-      if ((options & WEXITED) === 0) continue;
-      const killed = (c.xstat & 0x7f) !== 0;
-      return {
-        pid: c.pid,
-        status: c.xstat,
-        code: killed ? 2 : 1,
-        si: killed ? c.xstat & 0x7f : c.xstat >> 8,
-        proc: c,
-      };
-    }
-    if (c.state === ProcState.STOP && (c.flags & P_STOPWAIT) !== 0 && (options & WUNTRACED) !== 0) {
-      if ((options & WNOWAIT) === 0) c.flags &= ~P_STOPWAIT;
-      return { pid: c.pid, status: (c.xstat << 8) | 0x7f, code: 5, si: c.xstat, proc: c };
-    }
-    if ((c.flags & P_CONTWAIT) !== 0 && (options & WCONTINUED) !== 0) {
-      if ((options & WNOWAIT) === 0) c.flags &= ~P_CONTWAIT;
-      return { pid: c.pid, status: SIGCONT, code: 6, si: SIGCONT, proc: c };
-    }
+    const w = waitLook(c, options);
+    if (w !== null) return w;
   }
   return any ? null : ECHILD;
 }
@@ -261,6 +293,14 @@ export function* kernWait(lwp: Lwp, idtype: IdType, id: number, options: number)
     const e = yield* tsleep(p.waitq, 'wait', PCATCH);
     if (e !== null) return e;
   }
+}
+
+/** A zombie child's status, and it is gone; null when `pid` has not ended, ECHILD when there is no such child. */
+export function kernWaitTry(p: Proc, pid: number): number | null | Errno {
+  const w = waitScan(p, IdType.PID, pid, WEXITED);
+  if (w === null || w instanceof Errno) return w;
+  procReap(w.proc);
+  return w.status;
 }
 
 function* copyRusage(lwp: Lwp, uva: number, c: Proc): Blocking<Errno | null> {

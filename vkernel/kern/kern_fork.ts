@@ -18,7 +18,18 @@ import { lwpSigCheck } from './kern_sig.js';
 import { umtxWakeAll } from './kern_umtx.js';
 import { lwktCreate, TDPRI_KERN_USER, tsleep } from './lwkt_thread.js';
 import { cacheHold } from '../vfs/namecache.js';
-import { Lwp, LwpWork, P_CONTROLT, P_PPWAIT, P_SUGID, Proc, procNewPid, procNewTid } from './proc.js';
+import {
+  childAdd,
+  Lwp,
+  LwpWork,
+  P_CONTROLT,
+  P_PPWAIT,
+  P_SUGID,
+  Proc,
+  procNewPid,
+  procNewTid,
+  reaperOf,
+} from './proc.js';
 import { lwpMain } from './trap.js';
 import { uschedNew, uschedSetNice } from './usched.js';
 
@@ -91,20 +102,54 @@ function forkFd(p: Proc, flags: number): FileDesc {
   return (flags & RFFDG) !== 0 ? fdcopy(p) : fdshare(p);
 }
 
+/** May `p` have one more process? EAGAIN. */
+function forkAllowed(p: Proc): Errno | null {
+  const mine = gd.uidProcs?.(p.cred.ruid, 0) ?? 0;
+  if (gd.allproc.size >= gd.maxproc - (p.cred.ruid === 0 ? 0 : 10)) return EAGAIN;
+  return p.cred.ruid !== 0 && mine >= p.limits.cur[RLIMIT_NPROC] ? EAGAIN : null;
+}
+
+/** A child of `p` that inherits all but threads and descriptors. O(1), whatever the number of processes. */
+export function newChild(p: Proc, vm: Vmspace, fd: FileDesc, flags: number): Proc | Errno {
+  const pid = procNewPid();
+  if (pid < 0) return EAGAIN;
+  const shareSigs = (flags & RFSIGSHARE) !== 0;
+  const c = new Proc(pid, p.pgrp, p.cred, vm, fd, p.limits, shareSigs ? p.sigacts : p.sigacts.copy());
+  if (shareSigs) c.sigacts.refs++;
+  c.comm = p.comm;
+  c.flags = p.flags & (P_CONTROLT | P_SUGID);
+  c.args = p.args;
+  c.execPath = p.execPath;
+  c.nice = p.nice;
+  c.traced = p.traced;
+  c.reaper = p.reaper;
+  if ((flags & RFLINUXTHPN) !== 0) c.exitSignal = SIGUSR1;
+  return c;
+}
+
+/** The child becomes visible. */
+export function procInsert(c: Proc, parent: Proc): void {
+  childAdd(parent, c);
+  c.pgrp.members.add(c);
+  gd.allproc.set(c.pid, c);
+  gd.uidProcs?.(c.cred.ruid, 1);
+}
+
 /** Create the child process. It is complete but not started. */
 function fork1(lwp: Lwp, flags: number): Proc | Errno {
   const p = lwp.proc;
-  const mine = gd.uidProcs?.(p.cred.ruid, 0) ?? 0;
-  if (gd.allproc.size >= gd.maxproc - (p.cred.ruid === 0 ? 0 : 10)) return EAGAIN;
-  if (p.cred.ruid !== 0 && mine >= p.limits.cur[RLIMIT_NPROC]) return EAGAIN;
-  const pid = procNewPid();
-  if (pid < 0) return EAGAIN;
+  const no = forkAllowed(p);
+  if (no !== null) return no;
   const vm = forkVm(p, flags);
   if (vm instanceof Errno) return vm;
-  const c = new Proc(pid, p.pgrp, p.cred, vm, p.fd);
-  c.comm = p.comm;
+  const c = newChild(p, vm, p.fd, flags);
+  if (c instanceof Errno) {
+    vmspaceFree(vm);
+    return c;
+  }
   const child = lwpCreate(c, lwp.tid);
   if (child instanceof Errno) {
+    if ((flags & RFSIGSHARE) !== 0) c.sigacts.refs--;
     vmspaceFree(vm);
     return child;
   }
@@ -118,22 +163,7 @@ function fork1(lwp: Lwp, flags: number): Proc | Errno {
     child.onSigstk = lwp.onSigstk;
   }
   c.fd = forkFd(p, flags);
-  c.flags = p.flags & (P_CONTROLT | P_SUGID);
-  c.args = p.args;
-  c.execPath = p.execPath;
-  c.nice = p.nice;
-  c.traced = p.traced;
-  c.limits = p.limits.copy();
-  if ((flags & RFSIGSHARE) !== 0) {
-    c.sigacts = p.sigacts;
-    c.sigacts.refs++;
-  } else c.sigacts = p.sigacts.copy();
-  if ((flags & RFLINUXTHPN) !== 0) c.exitSignal = SIGUSR1;
-  c.parent = (flags & RFNOWAIT) !== 0 && gd.initproc !== null ? gd.initproc : p;
-  c.parent.children.add(c);
-  c.pgrp.members.add(c);
-  gd.allproc.set(pid, c);
-  gd.uidProcs?.(c.cred.ruid, 1);
+  procInsert(c, (flags & RFNOWAIT) !== 0 ? (reaperOf(p) ?? p) : p);
   uschedNew(child);
   uschedSetNice(child, p.nice);
   child.us.rtpClass = lwp.us.rtpClass;

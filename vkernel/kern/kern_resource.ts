@@ -75,8 +75,11 @@ function trySetrlimit(lwp: Lwp, a: Float64Array): number | Errno {
   const cur = Math.min(rlIn(v, 0), max);
   const l = lwp.proc.limits;
   if ((max > l.max[which] || cur > l.max[which]) && lwp.proc.cred.uid !== 0) return EPERM;
-  l.cur[which] = cur;
-  l.max[which] = max;
+  // Shared with whom it was forked from or has forked.
+  const n = l.copy();
+  n.cur[which] = cur;
+  n.max[which] = max;
+  lwp.proc.limits = n;
   return 0;
 }
 

@@ -12,6 +12,7 @@ import type { Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import type { Vmspace } from '../vm/vmspace.js';
 import type { FileDesc } from './file.js';
+import { Link, LinkedList, PidTable } from './proc_lists.js';
 import { type LwktThread, WaitQ } from './lwkt_thread.js';
 import { UschedState } from './usched.js';
 
@@ -60,8 +61,12 @@ export class Session {
   ) {}
 }
 
+const memberLink = (p: Proc): Link<Proc> => p.inGroup;
+const childLink = (p: Proc): Link<Proc> => p.inParent;
+const zombieLink = (p: Proc): Link<Proc> => p.inZombies;
+
 export class Pgrp {
-  readonly members = new Set<Proc>();
+  readonly members = new LinkedList<Proc>(memberLink);
   constructor(
     readonly id: number,
     readonly session: Session,
@@ -87,21 +92,47 @@ export const P_CONTWAIT = 0x00400;
 export const P_WEXIT = 0x02000;
 export const P_INEXEC = 0x4000000;
 
-/** What a signal does in a process: one slot a signal, shared by rfork(RFSIGSHARE). */
-export class SigActs {
-  refs = 1;
-  /** Handler address by signal number; 0 default, 1 ignore. */
+/** The 4 KB of SigActs. Processes share one after fork until either changes it: a million of them must fit. */
+class SigTable {
+  /** More than one SigActs may have it: copy before writing. */
+  shared = false;
   readonly handler = new Float64Array(129);
   readonly flags = new Int32Array(129);
-  /** Mask words by signal number times 4. */
   readonly mask = new Uint32Array(129 * 4);
+}
 
+/** What a signal does in a process: one slot a signal, shared by rfork(RFSIGSHARE). Call own() before writing. */
+export class SigActs {
+  refs = 1;
+  private table: SigTable;
+
+  constructor(table = new SigTable()) {
+    this.table = table;
+  }
+  /** Handler address by signal number; 0 default, 1 ignore. */
+  get handler(): Float64Array {
+    return this.table.handler;
+  }
+  get flags(): Int32Array {
+    return this.table.flags;
+  }
+  /** Mask words by signal number times 4. */
+  get mask(): Uint32Array {
+    return this.table.mask;
+  }
   copy(): SigActs {
-    const s = new SigActs();
-    s.handler.set(this.handler);
-    s.flags.set(this.flags);
-    s.mask.set(this.mask);
-    return s;
+    this.table.shared = true;
+    return new SigActs(this.table);
+  }
+  /** About to write. */
+  own(): this {
+    if (!this.table.shared) return this;
+    const t = new SigTable();
+    t.handler.set(this.table.handler);
+    t.flags.set(this.table.flags);
+    t.mask.set(this.table.mask);
+    this.table = t;
+    return this;
   }
 }
 
@@ -134,7 +165,7 @@ export class Rusage {
 
 export const RLIM_NLIMITS = 12;
 
-/** Soft and hard limits by RLIMIT_*; Infinity is RLIM_INFINITY. */
+/** Soft and hard limits by RLIMIT_*; Infinity is RLIM_INFINITY. Shared after fork: copy before writing. */
 export class Plimit {
   readonly cur = new Float64Array(RLIM_NLIMITS).fill(Infinity);
   readonly max = new Float64Array(RLIM_NLIMITS).fill(Infinity);
@@ -147,13 +178,54 @@ export class Plimit {
   }
 }
 
+/** Who takes over the orphans of a part of the process tree (procctl PROC_REAP_ACQUIRE); init's is null. */
+export class Reaper {
+  constructor(
+    /** Null once it has released the role or is gone. */
+    public proc: Proc | null,
+    readonly outer: Reaper | null,
+  ) {}
+}
+
+const NO_CHILDREN = new LinkedList<Proc>(childLink);
+const NO_ZOMBIES = new LinkedList<Proc>(zombieLink);
+const NOT_LINKED = new Link<Proc>();
+
+/** Make `c` a child of `p`. */
+export function childAdd(p: Proc, c: Proc): void {
+  if (p.children === NO_CHILDREN) p.children = new LinkedList(childLink);
+  p.children.add(c);
+  c.parent = p;
+  if (c.state === ProcState.ZOMB) childZombie(p, c);
+}
+/** `c`, a child of `p`, is a zombie now. */
+export function childZombie(p: Proc, c: Proc): void {
+  if (p.zombies === NO_ZOMBIES) p.zombies = new LinkedList(zombieLink);
+  if (c.inZombies === NOT_LINKED) c.inZombies = new Link();
+  p.zombies.add(c);
+}
+export function childRemove(p: Proc, c: Proc): void {
+  p.children.delete(c);
+  p.zombies.delete(c);
+  c.parent = null;
+}
+
 export class Proc {
   state = ProcState.ACTIVE;
   flags = 0;
   parent: Proc | null = null;
-  readonly children = new Set<Proc>();
-  limits = new Plimit();
-  sigacts = new SigActs();
+  /** Live children and zombies; use childAdd and childRemove. */
+  children = NO_CHILDREN;
+  /** Those of `children` that are zombies. */
+  zombies = NO_ZOMBIES;
+  /** Its places in its group, among its parent's children, and among the zombies there. */
+  readonly inGroup = new Link<Proc>();
+  readonly inParent = new Link<Proc>();
+  inZombies = NOT_LINKED;
+  /** Where its orphans go. */
+  reaper: Reaper | null = null;
+  /** Signal for when the parent exits (procctl PDEATHSIG_CTL); 0 for none. */
+  deathSig = 0;
   /** Signals pending on the process. */
   readonly siglist: SigSet = new Uint32Array(4);
   readonly lwps = new Map<number, Lwp>();
@@ -168,7 +240,8 @@ export class Proc {
   /** Wait status (dragonfly-abi.md 4.7), valid for a zombie; the stop signal while stopped. */
   xstat = 0;
   readonly ru = new Rusage();
-  readonly cru = new Rusage();
+  /** Of its dead children; null until one has been waited for. */
+  cruOrNull: Rusage | null = null;
   /** gd.machine.now() at creation. */
   readonly startNs = gd.machine.now();
   /** kqueue EVFILT_PROC and EVFILT_SIGNAL knotes. */
@@ -198,7 +271,13 @@ export class Proc {
     public cred: Ucred,
     public vm: Vmspace,
     public fd: FileDesc,
+    public limits = new Plimit(),
+    public sigacts = new SigActs(),
   ) {}
+
+  get cru(): Rusage {
+    return (this.cruOrNull ??= new Rusage());
+  }
 
   /** Any live lwp; null for a zombie. */
   firstLwp(): Lwp | null {
@@ -285,10 +364,12 @@ export class Lwp {
 
 declare module '../sys/globaldata.js' {
   interface GlobalData {
-    allproc: Map<number, Proc>;
-    pgrps: Map<number, Pgrp>;
+    allproc: PidTable<Proc>;
+    pgrps: PidTable<Pgrp>;
     initproc: Proc | null;
     lastPid: number;
+    /** Highest process id; then they start again at 100. */
+    pidMax: number;
     maxproc: number;
     /** Lwps by MachLwp.id. */
     lwpByMach: (Lwp | null)[];
@@ -298,24 +379,33 @@ declare module '../sys/globaldata.js' {
 }
 
 export function procInit(maxproc: number): void {
-  gd.allproc = new Map();
-  gd.pgrps = new Map();
+  gd.allproc = new PidTable();
+  gd.pgrps = new PidTable();
   gd.initproc = null;
   gd.lastPid = 0;
+  gd.pidMax = Math.max(PID_MAX, maxproc * 4);
   gd.maxproc = maxproc;
   gd.lwpByMach = [];
   gd.lastOnVcpu = new Array<Lwp | null>(gd.machine.ncpus).fill(null);
 }
 
+/** Highest process id; with many processes there must be room to find a free one. */
 const PID_MAX = 99999;
 
 /** A pid no process, group or session uses; -1 when there is none. O(1) amortised. */
 export function procNewPid(): number {
-  for (let n = 0; n < PID_MAX; n++) {
-    gd.lastPid = gd.lastPid >= PID_MAX ? 100 : gd.lastPid + 1;
+  for (let n = 0; n < gd.pidMax; n++) {
+    gd.lastPid = gd.lastPid >= gd.pidMax ? 100 : gd.lastPid + 1;
     if (!gd.allproc.has(gd.lastPid) && !gd.pgrps.has(gd.lastPid)) return gd.lastPid;
   }
   return -1;
+}
+
+/** The process that takes over orphans of `p`: the nearest live reaper above it, else init. */
+export function reaperOf(p: Proc): Proc | null {
+  for (let r = p.reaper; r !== null; r = r.outer)
+    if (r.proc !== null && r.proc !== p && (r.proc.flags & P_WEXIT) === 0) return r.proc;
+  return gd.initproc;
 }
 
 /** The process with `pid`, zombies included. */
@@ -325,10 +415,10 @@ export const pgfind = (id: number): Pgrp | null => gd.pgrps.get(id) ?? null;
 /** Move `p` into group `pg`, deleting its old group when that becomes empty. */
 export function pgrpEnter(p: Proc, pg: Pgrp): void {
   const old = p.pgrp;
+  if (old !== pg) pgrpLeave(p, old);
   pg.members.add(p);
   gd.pgrps.set(pg.id, pg);
   p.pgrp = pg;
-  if (old !== pg) pgrpLeave(p, old);
 }
 
 /** Take `p` out of group `pg`; an empty group goes away, and a terminal forgets it. */

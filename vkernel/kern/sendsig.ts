@@ -143,7 +143,7 @@ export function trySendsig(lwp: Lwp, sig: number): Errno | null {
   for (let i = 0; i < 4; i++) lwp.sigmask[i] |= sa.mask[sig * 4 + i];
   if ((flags & SA_NODEFER) === 0) sigaddset(lwp.sigmask, sig);
   sigstrip(lwp.sigmask);
-  if ((flags & SA_RESETHAND) !== 0) sa.handler[sig] = SIG_DFL;
+  if ((flags & SA_RESETHAND) !== 0) sa.own().handler[sig] = SIG_DFL;
   return null;
 }
 

@@ -54,6 +54,7 @@ function trySigaction(lwp: Lwp, a: Float64Array): number | Errno {
     if (e !== null) return e;
   }
   if (act === 0) return 0;
+  sa.own();
   sa.handler[sig] = newHandler;
   sa.flags[sig] = newFlags;
   sigstrip(newMask);

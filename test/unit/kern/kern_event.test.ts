@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { PidTable } from '../../../vkernel/kern/proc_lists.js';
 import { EBADF, EINTR, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP, ESRCH, Errno } from '../../../vkernel/sys/errno.js';
 import {
   EVFILT_AIO,
@@ -91,7 +92,7 @@ class Scene {
   readonly r: number;
   readonly w: number;
   constructor() {
-    gd.allproc = new Map();
+    gd.allproc = new PidTable();
     eventInit();
     this.u = this.kit.proc();
     this.kq = this.u.ok('kqueue');

@@ -123,7 +123,7 @@ function readdir(vp: Vnode, db: DirBuf): Errno | null {
   }
   if (db.cookie === 2 && !db.put(inoOf(Kind.CURPROC, null), vtypeToDtype(VType.VLNK), 'curproc', 3)) return null;
   // Cookies of processes are their pids plus 4: they stay where they are as others come and go.
-  for (const pid of [...gd.allproc.keys()].sort((a, b) => a - b)) {
+  for (const { pid } of [...gd.allproc.values()]) {
     if (pid + 3 < db.cookie) continue;
     if (!db.put(inoOf(Kind.DIR, gd.allproc.get(pid) as Proc), dt, String(pid), pid + 4)) break;
   }
