@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { runSync } from '../../vkernel/sys/blocking.js';
 import { Errno } from '../../vkernel/sys/errno.js';
-import type { Hammer2Inode, Hammer2Mount } from '../../vkernel/vfs/hammer2/index.js';
+import type { TestInode, TestMount } from './hammer2_mount.js';
 import type { ImageDevice } from './hammer2_fixture.js';
 
 /** The value, or an exception naming the errno: for what must succeed. */
@@ -19,7 +19,7 @@ export interface Dirent {
 }
 
 /** List a directory, `room` entries a call; with `.` and `..`. */
-export function listDir(m: Hammer2Mount, dir: Hammer2Inode, room = Infinity): Dirent[] | Errno {
+export function listDir(m: TestMount, dir: TestInode, room = Infinity): Dirent[] | Errno {
   const all: Dirent[] = [];
   for (let cookie = 0; ;) {
     let n = 0;
@@ -38,8 +38,8 @@ export function listDir(m: Hammer2Mount, dir: Hammer2Inode, room = Infinity): Di
 }
 
 /** Every path below the root with its inode, looked up by name, in readdir order. */
-export function* walkTree(m: Hammer2Mount): Generator<[string, Hammer2Inode]> {
-  const stack: [string, Hammer2Inode][] = [['', m.root]];
+export function* walkTree(m: TestMount): Generator<[string, TestInode]> {
+  const stack: [string, TestInode][] = [['', m.root]];
   for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
     const [path, dir] = top;
     for (const d of must(listDir(m, dir), path)) {
@@ -53,7 +53,7 @@ export function* walkTree(m: Hammer2Mount): Generator<[string, Hammer2Inode]> {
 }
 
 /** SHA-256 of a whole file, read in pieces of `piece` bytes. */
-export function fileSha256(m: Hammer2Mount, ip: Hammer2Inode, piece = 65536): string | Errno {
+export function fileSha256(m: TestMount, ip: TestInode, piece = 65536): string | Errno {
   const h = createHash('sha256');
   const buf = new Uint8Array(piece);
   for (let off = 0; off < ip.size;) {

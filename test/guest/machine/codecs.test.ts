@@ -4,8 +4,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { hostCodecs, nativeDigest } from '../../../vkernel/machine/host/codecs.js';
 import { runSync } from '../../../vkernel/sys/blocking.js';
-import { hammer2Mount, tsCodecs } from '../../../vkernel/vfs/hammer2/index.js';
+import { tsCodecs } from '../../../vkernel/vfs/hammer2/index.js';
 import { FIXTURES, fixtureDevice, readManifest } from '../../support/hammer2_fixture.js';
+import { hammer2Mount } from '../../support/hammer2_mount.js';
 import { fileSha256, must, walkTree } from '../../support/hammer2_tree.js';
 import { lz4Compress } from '../../support/lz4_compress.js';
 

@@ -9,6 +9,7 @@
 import type { Blocking } from '../../sys/blocking.js';
 import type { Errno } from '../../sys/errno.js';
 import type { BlockDevice } from '../../sys/blockdev.js';
+import type { Codecs } from './codec/codecs.js';
 import type { Hammer2Statfs, PfsInfo } from './device.js';
 import type { Check, Comp, ObjType } from './disk.js';
 
@@ -87,7 +88,9 @@ export interface H2OpenOptions {
   readonly dirtyBytes?: number;
   /** Whose reserve applies to an operation (hammer2.md 10.7). Default: root's. */
   readonly isRoot?: () => boolean;
-  /** Makes what threads wait on (in the kernel: tsleep and wakeup). Needed where devices sleep and threads are several. */
+  /** Native arithmetic, when the machine has it. */
+  readonly codecs?: Codecs;
+  /** Makes what threads wait on. Default: tsleep and wakeup in a kernel thread, else the turn is given up. */
   readonly waiter?: () => H2Waiter;
 }
 

@@ -25,6 +25,7 @@ import { PfsCore } from './pfs.js';
 import { recoverFreemap } from './recover.js';
 import type { H2Space } from './space.js';
 import { Cursor, Tree } from './tree.js';
+import { kernelWaiter } from './waiter.js';
 import { type HeaderCopy, type LogFn, openVolumes } from './volume.js';
 
 const MIB = 1024 * 1024;
@@ -34,19 +35,9 @@ const SYNC_SLACK = 256 * 1024;
 const MAX_TID = 2 ** 52;
 
 export interface FsOptions extends H2OpenOptions {
-  /** Native arithmetic, when the machine has it. */
-  readonly codecs?: Codecs;
   /** The freemap, over a header image and block I/O. Required for writing. */
   readonly space?: (fs: Fs) => Blocking<H2Space | Errno>;
 }
-
-/** Where nothing sleeps but tests: give up the turn and look again. */
-const pollingWaiter = (): H2Waiter => ({
-  *sleep() {
-    yield;
-  },
-  wake() {},
-});
 
 export class Fs implements H2Device {
   readonly tree: Tree;
@@ -92,7 +83,7 @@ export class Fs implements H2Device {
     this.nowUs = opts.nowUs;
     this.random = opts.random;
     this.isRoot = opts.isRoot ?? (() => true);
-    this.waiter = (opts.waiter ?? pollingWaiter)();
+    this.waiter = (opts.waiter ?? kernelWaiter)();
     this.readonly = (opts.readonly ?? false) || io.vols.vols.some((v) => v.dev.readonly);
     this.maxDirty = opts.dirtyBytes ?? 64 * MIB;
     this.tree = new Tree(io, this.codecs, this.log, opts.cacheBytes ?? 16 * MIB);

@@ -147,7 +147,15 @@ export class PfsCore implements H2Pfs {
     if (name.length > 255) return ENAMETOOLONG;
     if (name === '') return ENOENT;
     const cur = dir.findEntry(this.device.tree, dn, name);
-    return cur instanceof Errno ? cur : dir.entryInum(cur);
+    if (cur instanceof Errno) return cur;
+    const inum = dir.entryInum(cur);
+    // Whoever looks up a name wants the inode next.
+    const n = this.iget(inum);
+    if (!(n instanceof Errno)) return inum;
+    if (n !== ENOENT) return n;
+    const { name: dev } = this.device;
+    this.device.log(`hammer2: ${dev}: ${JSON.stringify(name)} in directory ${dirInum}: no inode ${inum}`);
+    return EIO;
   }
   *lookup(dirInum: number, name: string): Blocking<number | Errno> {
     return yield* this.look(() => this.tryLookup(dirInum, name));
