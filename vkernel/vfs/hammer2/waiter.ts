@@ -7,7 +7,7 @@ import { gd } from '../../sys/globaldata.js';
 import type { H2Waiter } from './api.js';
 
 /** On hosts there is no kernel, in a kernel's host calls no thread. */
-const inThread = (): boolean => (gd as typeof gd | null)?.lwkt?.cur != null;
+const inThread = (): boolean => ((gd as typeof gd | null)?.lwkt?.cur ?? null) !== null;
 
 export function kernelWaiter(): H2Waiter {
   const q = new WaitQ();
