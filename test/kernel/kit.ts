@@ -142,6 +142,7 @@ export class SimKernel {
     const extra = new Map<VmObject, number>();
     for (const o of this.gd.vm.objects)
       if (o !== null && (o.type === 'vnode' || o === this.gd.sigcodeObject)) extra.set(o, 1);
+    for (const seg of this.gd.shm.slots) if (seg !== null && !seg.removed) extra.set(seg.object, 1);
     return vmCheck(extra);
   }
 

@@ -24,6 +24,7 @@ export const DTYPE_PIPE = 3;
 export const DTYPE_FIFO = 4;
 export const DTYPE_KQUEUE = 5;
 export const DTYPE_CRYPTO = 6;
+export const DTYPE_MQUEUE = 7;
 
 /** File.flags: FREAD and FWRITE, and the O_* flags that stay with an open file. */
 export const FREAD = 0x1;

@@ -45,6 +45,10 @@ import {
 } from './lwkt_thread.js';
 import { childAdd, Pgrp, Proc, ProcState, Session, Ucred, pfind, pgrpEnter, procInit } from './proc.js';
 import { kalert, kprintf, prfInit } from './subr_prf.js';
+import { mqueueInit } from './sys_mqueue.js';
+import { msgInit } from './sysv_msg.js';
+import { semInit } from './sysv_sem.js';
+import { shmInit } from './sysv_shm.js';
 import { setSigpipe } from './sys_generic.js';
 import { setTempMaskFn } from './sys_select.js';
 import { setTempMask } from './sys_sig.js';
@@ -213,6 +217,10 @@ function initRooms(o: BootOptions): void {
   timeInit();
   umtxInit();
   eventInit();
+  shmInit();
+  semInit();
+  msgInit();
+  mqueueInit();
   setTempMaskFn(setTempMask);
   setSigpipe((p) => psignal(p, SIGPIPE));
   gd.streams = [];

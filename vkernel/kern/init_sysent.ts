@@ -18,6 +18,10 @@ import { genericSyscalls } from './sys_generic.js';
 import { refusedSyscalls } from './sys_refused.js';
 import { pipeSyscalls } from './sys_pipe.js';
 import { sigSyscalls } from './sys_sig.js';
+import { mqueueSyscalls } from './sys_mqueue.js';
+import { msgSyscalls } from './sysv_msg.js';
+import { semSyscalls } from './sysv_sem.js';
+import { shmSyscalls } from './sysv_shm.js';
 import { makeSysent, type Sysent } from './syscalls.js';
 import { vfsSyscalls } from './vfs_init.js';
 
@@ -43,6 +47,10 @@ export function joinSysent(): (Sysent | null)[] {
     genericSyscalls,
     pipeSyscalls,
     eventSyscalls,
+    shmSyscalls,
+    semSyscalls,
+    msgSyscalls,
+    mqueueSyscalls,
     refusedSyscalls,
   );
   return sysent;

@@ -36,6 +36,7 @@ import {
   pgrpOrphaned,
   reaperOf,
 } from './proc.js';
+import { semExit } from './sysv_sem.js';
 import { uschedExit, uschedRelease } from './usched.js';
 import { panic } from './kern_shutdown.js';
 
@@ -97,6 +98,7 @@ export function* exit1(lwp: Lwp, status: number): Blocking<void> {
   if (p.pid === 1) panic(`init died (signal ${status & 0x7f}, exit ${status >> 8})`);
   p.flags |= P_WEXIT;
   itimersStop(p);
+  semExit(p);
   yield* fdfree(p);
   p.ru.maxrssKb = Math.max(p.ru.maxrssKb, gd.rssKb?.(p) ?? 0);
   lwpExit(lwp);

@@ -39,6 +39,9 @@ export class Ucred {
   }
 }
 
+/** The super-user, in a jail or not. */
+export const credIsSuper = (c: Ucred): boolean => c.uid === 0;
+
 /** 128 signals in four u32 words; signal n is bit (n-1)%32 of word (n-1)/32 (dragonfly-abi.md 3.3). */
 export type SigSet = Uint32Array;
 
