@@ -388,13 +388,18 @@ Napi::Value CookedMode(const Napi::CallbackInfo &info) {
   return info.Env().Undefined();
 }
 
-/** openDisk(path, write): the descriptor, locked against a second writer; -errno (EWOULDBLOCK when locked). */
+/**
+ * openDisk(path, write): the descriptor, locked against a second writer; -errno (EWOULDBLOCK when locked, EBUSY for a
+ * block device that the host itself uses).
+ */
 Napi::Value OpenDisk(const Napi::CallbackInfo &info) {
   std::string path = info[0].As<Napi::String>().Utf8Value();
   bool w = info[1].ToBoolean().Value();
-  int fd = open(path.c_str(), (w ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) return Result(info, -1);
   struct stat s;
+  if (stat(path.c_str(), &s) != 0) return Result(info, -1);
+  int excl = w && S_ISBLK(s.st_mode) ? O_EXCL : 0;
+  int fd = open(path.c_str(), (w ? O_RDWR : O_RDONLY) | excl | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return Result(info, -1);
   if (fstat(fd, &s) != 0 || !(S_ISREG(s.st_mode) || S_ISBLK(s.st_mode))) {
     close(fd);
     errno = S_ISDIR(s.st_mode) ? EISDIR : EINVAL;
