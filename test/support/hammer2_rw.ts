@@ -47,6 +47,10 @@ export class BumpSpace implements H2Space {
   *flush(): Blocking<Errno | null> {
     return null;
   }
+  committed(): void {}
+  *grow(): Blocking<Errno | null> {
+    return null;
+  }
 }
 
 /** A device whose writes stay in memory. */

@@ -1,6 +1,6 @@
 /**
  * A walk of a whole volume in memory, apart from the library's code: everything the topology promises. Returns what is
- * wrong. (The freemap is not looked at.)
+ * wrong. With `freemap`, also that the freemap has every block.
  */
 import { crc32c } from '../../vkernel/vfs/hammer2/codec/crc32c.js';
 import { foldSha192, sha256 } from '../../vkernel/vfs/hammer2/codec/sha256.js';
@@ -21,6 +21,8 @@ export interface WalkOptions {
   stats?: boolean;
   /** nlinks and names agree. Default true. */
   links?: boolean;
+  /** The freemap has every block, and its counts are right. */
+  freemap?: boolean;
 }
 
 const KIB = 1024n;
@@ -201,5 +203,62 @@ export function walkVolume(dev: Peek, o: WalkOptions = {}): string[] {
   for (let i = 1; i < sorted.length; i++) {
     if (sorted[i - 1][0] + sorted[i - 1][1] > sorted[i][0]) bad(`block at ${sorted[i][0]} overlaps the one before`);
   }
+  if (o.freemap === true) checkFreemap(dev, hv, blocks, bad);
   return faults;
+}
+
+/** Every block is marked 11, records count their free pairs, and blocks of the freemap are where they belong. */
+function checkFreemap(dev: Peek, head: DataView, blocks: ReadonlyMap<number, number>, bad: (s: string) => void): void {
+  const leaves = new Map<number, DataView>();
+  const visit = (v: DataView, base: number, n: number): void => {
+    let prev = -1;
+    for (let at = base; at < base + n * 128; at += 128) {
+      const type = v.getUint8(at);
+      if (type === 0) continue;
+      const key = Number(v.getBigUint64(at + 8, true));
+      const bits = v.getUint8(at + 3);
+      const off = Number(v.getBigUint64(at + 0x20, true) & ~63n);
+      const me = `freemap ${type}:${key / 2 ** 30} GiB/${bits}`;
+      if (key <= prev) bad(`${me}: out of order`);
+      prev = key;
+      if (v.getUint8(at + 1) !== 0x50 || Number(v.getBigUint64(at + 0x20, true) & 63n) !== 15)
+        bad(`${me}: methods, radix`);
+      const slot = (off - key) / 65536 - 1;
+      if (slot < 0 || slot >= 40 || slot % 5 !== (bits - 30) / 8) bad(`${me}: at ${off}`);
+      const b = dev.peek(off, 32768);
+      if (crc32c(b, 0, 32768) !== v.getUint32(at + 0x40, true)) bad(`${me}: CRC`);
+      const bv = new DataView(b.buffer);
+      if (type === 5) visit(bv, 0, 256);
+      else leaves.set(key / 2 ** 30, bv);
+    }
+  };
+  visit(head, 0x800, 4);
+  const begin = Number(head.getBigUint64(0x70, true));
+  for (const [off, size] of blocks) {
+    if (off < begin) continue;
+    const leaf = leaves.get(Math.floor(off / 2 ** 30));
+    if (leaf === undefined) {
+      bad(`block at ${off}: no freemap leaf`);
+      continue;
+    }
+    const rec = Math.floor((off % 2 ** 30) / 2 ** 22) * 128;
+    for (let o = off; o < off + size; o += 16384) {
+      const g = Math.floor((o % 2 ** 22) / 16384);
+      const word = leaf.getBigUint64(rec + 0x40 + 8 * (g >> 5), true);
+      if (((word >> BigInt(2 * (g & 31))) & 3n) !== 3n) bad(`block at ${off}: marked free`);
+    }
+  }
+  for (const [gib, leaf] of leaves) {
+    for (let s = 0; s < 256; s++) {
+      let free = 0;
+      for (let i = 0; i < 64; i++) {
+        const x = leaf.getUint8(s * 128 + 0x40 + i);
+        for (let k = 0; k < 8; k += 2) if (((x >> k) & 3) === 0) free++;
+      }
+      if (leaf.getUint32(s * 128 + 0x1c, true) !== free * 16384) bad(`freemap ${gib} GiB segment ${s}: avail`);
+      const off = gib * 2 ** 30 + s * 2 ** 22;
+      if ((s === 0 || off < begin || off >= dev.sizeBytes) && free > 0)
+        bad(`freemap ${gib} GiB segment ${s}: free, but reserved`);
+    }
+  }
 }

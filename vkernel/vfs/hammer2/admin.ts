@@ -192,7 +192,6 @@ export function* growfs(fs: Fs, want: number): Blocking<{ sizeBytes: number; mod
   if (size < old) return want === 0 ? { sizeBytes: old, modified: false } : EINVAL;
   if (size === old) return { sizeBytes: old, modified: false };
   const { space } = fs;
-  if (space.grow === undefined) return EINVAL;
   const r = yield* fs.exclusive(function* (): Blocking<Errno | null> {
     // A header copy on ground that is new must not be taken for one of ours.
     const zero = new Uint8Array(d.PBUFSIZE);
@@ -209,7 +208,7 @@ export function* growfs(fs: Fs, want: number): Blocking<{ sizeBytes: number; mod
     wr64(h, Vol.VOLU_SIZE, size);
     if (rd64(h, Vol.TOTAL_SIZE) !== 0) wr64(h, Vol.TOTAL_SIZE, size);
     wr64(h, Vol.ALLOCATOR_SIZE, rd64(h, Vol.ALLOCATOR_SIZE) + delta);
-    const e = space.grow === undefined ? EINVAL : yield* space.grow(old, size, delta);
+    const e = yield* space.grow(old, size, delta);
     if (e !== null) return e;
     fs.headerDue = true;
     return yield* flushAll(fs);

@@ -155,6 +155,7 @@ export function* flushAll(fs: Fs): Blocking<Errno | null> {
   // The number is used up even if the header did not get there whole.
   fs.mirrorTid = tid;
   if (h !== null) return report(fs, h);
+  space.committed();
   if (root.dirty) fs.tree.markClean(root);
   fs.headerDue = false;
   fs.stats.headers++;

@@ -19,6 +19,7 @@ import * as d from './disk.js';
 import { Ino, ObjType, Vol, rd64 } from './disk.js';
 import { flushAll, writeData } from './flush.js';
 import { filenameOf, LEAVES_INODE, typeOf } from './icore.js';
+import { Freemap } from './freemap.js';
 import { H2Io } from './io.js';
 import { Node, TYPE_ROOT } from './node.js';
 import { PfsCore } from './pfs.js';
@@ -35,8 +36,8 @@ const SYNC_SLACK = 256 * 1024;
 const MAX_TID = 2 ** 52;
 
 export interface FsOptions extends H2OpenOptions {
-  /** The freemap, over a header image and block I/O. Required for writing. */
-  readonly space?: (fs: Fs) => Blocking<H2Space | Errno>;
+  /** Another allocator than the freemap (tests). */
+  readonly space?: (fs: Fs) => H2Space;
 }
 
 export class Fs implements H2Device {
@@ -171,13 +172,8 @@ export class Fs implements H2Device {
   }
 
   private *openForWriting(): Blocking<Errno | null> {
-    if (this.opts.space === undefined) return EINVAL;
-    const space = yield* this.opts.space(this);
-    if (space instanceof Errno) {
-      this.log(`hammer2: ${this.name}: the freemap cannot be read: read-only`);
-      this.readonly = true;
-      return null;
-    }
+    const space =
+      this.opts.space?.(this) ?? new Freemap(this.io, this.codecs, this.log, this.header, this.io.vols.totalBytes);
     this.space = space;
     this.tree.onDamage = () => this.turnReadonly();
     if (rd64(this.header, Vol.FREEMAP_TID) < rd64(this.header, Vol.MIRROR_TID)) {

@@ -33,9 +33,11 @@ export interface H2Space {
    * image. The caller flushes the device and writes the header afterwards.
    */
   flush(header: DataView, mirrorTid: number): Blocking<Errno | null>;
+  /** The header of the last flush is on the medium: its freemap blocks are the current ones. */
+  committed(): void;
   /**
    * The volume has grown from `oldTotal` to `newTotal` bytes (the header image says so already): what an existing leaf holds as
    * lying beyond the end becomes free, and `freeDelta` is added to the free bytes.
    */
-  grow?(oldTotal: number, newTotal: number, freeDelta: number): Blocking<Errno | null>;
+  grow(oldTotal: number, newTotal: number, freeDelta: number): Blocking<Errno | null>;
 }

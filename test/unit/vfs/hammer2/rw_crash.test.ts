@@ -43,9 +43,7 @@ describe('hammer2 power cuts', function () {
       const base = image(bytes);
       const dev = new LogDevice(new CowDevice(base));
       const bump = new BumpSpace(48 * MIB, bytes > 1024 * MIB ? 1020 * MIB : bytes);
-      const space = function* (): Generator<void, BumpSpace> {
-        return bump;
-      };
+      const space = (): BumpSpace => bump;
       const fs = openRw(dev, { space, log: (l) => expect.fail(l) });
       const m = new ByPath(must(runSync(fs.mount('DATA'))));
       // What each sync promised, with the length of the log when it returned.

@@ -18,9 +18,7 @@ function image(o: Partial<BuildOptions> = {}): MemDevice[] {
 }
 const bump = (begin = 48 * MIB, end = 512 * MIB): FsOptions['space'] => {
   const b = new BumpSpace(begin, end);
-  return function* () {
-    return b;
-  };
+  return () => b;
 };
 const mount = (fs: Fs, label = 'DATA'): ByPath => new ByPath(must(runSync(fs.mount(label)), 'mount'));
 
@@ -175,8 +173,7 @@ describe('hammer2 read-write, adverse conditions', function () {
     again.tree.evict(0);
     const victim = [...new Set(walkBlocks(dev))].find((x) => x.name === 'f50');
     dev.poke(victim!.off + 100, Uint8Array.of(0xff));
-    expect(runSync(q.p.lookup(q.inum('d'), 'f50'))).to.be.a('number');
-    expect(runSync(q.p.getattr(q.inum('d/f50')))).to.equal(EIO);
+    expect(runSync(q.p.lookup(q.inum('d'), 'f50'))).to.equal(EIO);
     expect(runSync(q.p.create(1, 'new', { ...defaults, type: ObjType.REGFILE }))).to.equal(EROFS);
     expect(q.text('d/f51')).to.equal('x');
     expect(lines.filter((l) => /read-only/.test(l)).length).to.equal(1);
@@ -188,9 +185,7 @@ describe('hammer2 read-write, adverse conditions', function () {
   it('works across volumes', () => {
     const devs = image({ volumes: [1024 * MIB, 1024 * MIB, 256 * MIB] });
     const b = new BumpSpace(2 * 1024 * MIB + 48 * MIB, 2 * 1024 * MIB + 256 * MIB);
-    const space: FsOptions['space'] = function* () {
-      return b;
-    };
+    const space = (): BumpSpace => b;
     const fs = openRw([devs[2], devs[0], devs[1]], { space });
     const m = mount(fs);
     m.file('f', 'on the third');
@@ -214,8 +209,7 @@ describe('hammer2 read-write, adverse conditions', function () {
         }
         return out;
       };
-      const space = bump(1200 * MIB, 2048 * MIB);
-      const fs = openRw(dev, { space, log: (l) => expect.fail(l) });
+      const fs = openRw(dev, { log: (l) => expect.fail(l) });
       const m = mount(fs);
       for (const [k, v] of read(m, true)) before.set(k, v);
       m.mkdir('ours');
@@ -225,13 +219,13 @@ describe('hammer2 read-write, adverse conditions', function () {
       model.verify();
       for (const h of model.held.splice(0)) m.p.drop(h.inum);
       must(runSync(fs.close()) ?? 0);
-      const again = openRw(dev, { space });
+      const again = openRw(dev);
       const q = mount(again);
       model.p = q.p;
       model.verify();
       const now = read(q, false);
       for (const [k, v] of before) expect(v.startsWith(now.get(k)!), k).to.equal(true);
-      expect(walkVolume(dev)).to.deep.equal([]);
+      expect(walkVolume(dev, { freemap: true })).to.deep.equal([]);
       // change and remove what DragonFly made
       for (const e of readManifest(name).pfs['DATA']) {
         if (e.type !== 'file' || e.nlink !== 1) continue;
@@ -242,7 +236,7 @@ describe('hammer2 read-write, adverse conditions', function () {
         else must(runSync(q.p.write(inum, (e.size ?? 0) + 100, Uint8Array.of(1, 2, 3), 0, 3)));
       }
       must(runSync(again.close()) ?? 0);
-      expect(walkVolume(dev)).to.deep.equal([]);
+      expect(walkVolume(dev, { freemap: true })).to.deep.equal([]);
       const last = mount(openRw(dev, { readonly: true }));
       for (const e of readManifest(name).pfs['DATA']) {
         if (e.type !== 'file' || e.nlink !== 1) continue;
