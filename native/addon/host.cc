@@ -147,9 +147,9 @@ Host::Host(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Host>(info) {
     *Global(VK_G_FLAGS) = (hwcap2 & 2) != 0 ? VK_GF_FSGSBASE : 0;
     unsigned long sigstk = getauxval(51 /* AT_MINSIGSTKSZ */);
     if (sigstk < 2048) sigstk = 4096;
-    /* The kernel's frame, our struct and 1 KiB for the handler's own stack. */
+    /* Our struct, two of the kernel's frames (a preempt signal may interrupt another's handler), the handlers' own stack. */
     uint32_t slot = 8192;
-    while (slot < sigstk + VK_S_STACK + 1024) slot += 4096;
+    while (slot < 2 * sigstk + VK_S_STACK + 1536) slot += 4096;
 
     *Global(VK_G_SPIN) = CalibrateSpin(kSpinNs);
 

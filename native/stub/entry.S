@@ -203,8 +203,35 @@ vk_restored:
 	wrfsbase %rcx
 	jmp	vk_restored
 
-	/* Stop again with a full frame: the handler completes the registers from the slot. */
+	/*
+	 * Stop again with a full frame. Without FSGSBASE (or knowledge of the FPU) by a signal, whose handler completes
+	 * the registers from the slot; else what is still in registers goes there and C does the rest, on the alternate
+	 * stack.
+	 */
 .Lretrap:
+	movabs	$VK_GLOBAL, %r8
+	test	%ecx, %ecx
+	jz	.Lretrap_signal		/* only new bases, of an odd kind */
+	testl	$VK_GF_FSGSBASE, VK_G_FLAGS(%r8)
+	jz	.Lretrap_signal
+	cmpq	$0, VK_G_XMASK(%r8)
+	je	.Lretrap_signal
+	mov	%rbx, %gs:VK_F_RBX
+	mov	%rbp, %gs:VK_F_RBP
+	mov	%r12, %gs:VK_F_R12
+	mov	%r13, %gs:VK_F_R13
+	mov	%r14, %gs:VK_F_R14
+	mov	%r15, %gs:VK_F_R15
+	mov	VK_C_STACK(%r10), %rsp
+	add	VK_C_STACK + 16(%r10), %rsp
+	pushfq
+	pop	%rdx
+	cld
+	mov	VK_C_SLOT(%r10), %rdi
+	mov	%eax, %esi
+	call	vk_fullstop
+	ud2
+.Lretrap_signal:
 	mov	%gs:VK_F_RDI, %rdi
 	mov	%gs:VK_F_RSI, %rsi
 	mov	%gs:VK_F_R8, %r8
@@ -230,6 +257,42 @@ vk_sigreturn:
 	mov	$SYS_rt_sigreturn, %eax
 	syscall
 	ud2
+
+/*
+ * vk_leave(rdi slot, rsi FPU image, rdx its features): to the guest with all registers of the frame, without the host. The
+ * frame has rip, cs, rflags, rsp and ss in the order iretq wants. In the section whose addresses tell the preempt
+ * signal that the frame is all there is to know.
+ */
+	.section .text.leave, "ax"
+	.globl vk_leave, vk_leave_loaded, vk_leave_done
+vk_leave:
+	mov	%edx, %eax
+	shr	$32, %rdx
+	xrstor64 (%rsi)
+vk_leave_loaded:			/* from here on off the alternate stack: a signal's frame may overwrite the image */
+	movq	$0x33, VK_F_CS(%rdi)	/* always the 64-bit user segments */
+	movq	$0x2b, VK_F_SS(%rdi)
+	lea	VK_F_RIP(%rdi), %rsp
+	pushq	$2			/* over VK_F_ERR: no nested task flag, which iretq refuses */
+	popfq
+	mov	VK_F_RSI(%rdi), %rsi
+	mov	VK_F_RDX(%rdi), %rdx
+	mov	VK_F_RCX(%rdi), %rcx
+	mov	VK_F_R8(%rdi), %r8
+	mov	VK_F_R9(%rdi), %r9
+	mov	VK_F_RAX(%rdi), %rax
+	mov	VK_F_RBX(%rdi), %rbx
+	mov	VK_F_RBP(%rdi), %rbp
+	mov	VK_F_R10(%rdi), %r10
+	mov	VK_F_R11(%rdi), %r11
+	mov	VK_F_R12(%rdi), %r12
+	mov	VK_F_R13(%rdi), %r13
+	mov	VK_F_R14(%rdi), %r14
+	mov	VK_F_R15(%rdi), %r15
+	mov	VK_F_RDI(%rdi), %rdi
+	iretq
+vk_leave_done:
+	.section .text.entry, "ax"
 
 /*
  * vk_mapper(rdi stack start, rsi stack length): the first task of a vmspace, after its C part. Drops the stack.

@@ -93,8 +93,9 @@
 #define VK_S_SELF 304   /* u64: address of the slot */
 #define VK_S_NR 312     /* u64: call number of a patched call site, for REISSUE */
 #define VK_S_OF 320     /* u8: overflow flag at a patched call site */
+#define VK_S_LEAVE 324  /* u32: equal to CMD: answered, on its way to the guest with the frame's registers */
 #define VK_S_UCONTEXT 512 /* ucontext with which a thread used again starts */
-#define VK_S_STACK 1024 /* start of the alternate stack */
+#define VK_S_STACK 1024 /* start of the alternate stack; the FPU image of a thread that came by a patched call site */
 
 #define VK_TRAP_NEW 0
 #define VK_TRAP_SYSCALL 1

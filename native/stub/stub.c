@@ -28,6 +28,8 @@ typedef uint32_t u32;
 /* Hidden: addressed relative to the instruction pointer, so that they are right in the copy too. */
 #pragma GCC visibility push(hidden)
 extern char vk_text_start[], vk_text_end[], vk_entry[], vk_published[], vk_entry_end[], vk_retrap_end[], vk_new_end[];
+extern char vk_leave_start[], vk_leave_end[], vk_leave_loaded[], vk_leave_done[];
+void vk_leave(u64 slot, u64 fpu, u64 xfeatures) __attribute__((noreturn));
 void vk_sigreturn(void);
 void vk_reuse(u64 line, u32 cmd) __attribute__((noreturn));
 void vk_mapper(u64 stack, u64 len) __attribute__((noreturn));
@@ -79,8 +81,16 @@ static void complete(struct sigcontext_64 *r, u64 s) {
   r->r10 = 0;
 }
 
+/*
+ * From an answered stop back to the guest there are three ways: the entry's own; vk_leave, which needs no host; and
+ * rt_sigreturn, at the end of a handler. A preempt signal on the way must not get lost. Signals are not blocked while the
+ * second way is taken: code that takes it is in a section of its own (LEAVE), and says with VK_S_LEAVE from when on the
+ * frame is all there is to know of the thread. Whoever interrupts it there takes the frame over.
+ */
+#define LEAVE __attribute__((section(".text.leave"), noinline))
+
 /** Publish the stop and wait for the answer. Returns the new command. */
-static u32 stop(u64 s, u64 c, u32 cur, u32 trap) {
+LEAVE static u32 stop(u64 s, u64 c, u32 cur, u32 trap) {
   C32(s, VK_S_TRAP) = trap;
   __atomic_exchange_n((u32 *)(s + VK_S_STATE), cur, __ATOMIC_SEQ_CST);
   /* The kernel sleeps: wake it, again until it was woken or is awake. */
@@ -236,7 +246,7 @@ static void saveBases(u64 s) {
   }
 }
 
-static void restoreBases(u64 s) {
+LEAVE static void restoreBases(u64 s) {
   if (G32(VK_G_FLAGS) & VK_GF_FSGSBASE) {
     __builtin_ia32_wrfsbase64(C64(s, VK_S_FS));
     __builtin_ia32_wrgsbase64(C64(s, VK_S_GS));
@@ -244,6 +254,66 @@ static void restoreBases(u64 s) {
     sys2(__NR_arch_prctl, 0x1002, C64(s, VK_S_FS));
     sys2(__NR_arch_prctl, 0x1001, C64(s, VK_S_GS));
   }
+}
+
+/** Publish stops (the first only if `publish`) until one is answered with RUN; then the frame is the thread. */
+LEAVE static void await(u64 s, u64 c, u32 cur, u32 trap, int publish) {
+  C32(s, VK_S_LEAVE) = 0;
+  for (;; publish = 1) {
+    if (publish) cur = stop(s, c, cur, trap | VK_TRAP_FULL);
+    u32 how = cur & VK_HOW_MASK;
+    if (how == VK_HOW_REUSE) vk_reuse(c, cur);
+    if (how == VK_HOW_RUN) {
+      C32(s, VK_S_LEAVE) = cur;
+      __atomic_thread_fence(__ATOMIC_SEQ_CST);
+      /* A preempt signal that came before it could see this has done nothing. */
+      if (C32(c, VK_C_PREEMPT) != cur) return;
+      C32(s, VK_S_LEAVE) = 0;
+    }
+    trap = how == VK_HOW_REISSUE ? VK_TRAP_SYSCALL : VK_TRAP_PREEMPT;
+    C64(s, VK_F_TRAPNO) = 0;
+  }
+}
+
+LEAVE static void leave(u64 s, u64 fpu, u64 xfeatures) __attribute__((noreturn));
+LEAVE static void leave(u64 s, u64 fpu, u64 xfeatures) {
+  restoreBases(s);
+  vk_leave(s, fpu, xfeatures);
+}
+
+/** An FPU image of `n` bytes that an interrupted thread was about to load, if its address makes sense. */
+static void copyFpu(u64 to, u64 from, u64 s, u32 n) {
+  if (from < s + VK_S_STACK || from >= (u64)VK_WIN_END - n || from % 64 != 0) return;
+  for (u32 i = 0; i < n; i += 8)
+    if (i < 464 || i >= 512) C64(to, i) = C64(from, i); /* 464-511: the host's */
+}
+
+/**
+ * A thread that came by a patched call site is to stop again with a full frame (assembly has put there what the entry leaves
+ * in registers). On the alternate stack; the FPU image goes to its far end.
+ */
+__attribute__((used, noreturn)) void vk_fullstop(u64 s, u32 cur, u64 flags) {
+  u64 c = C64(s, VK_S_CMD);
+  u64 fpu = s + VK_S_STACK;
+  u64 xfeatures = G64(VK_G_XMASK);
+  u32 how = cur & VK_HOW_MASK;
+  u32 trap = how == VK_HOW_REISSUE ? VK_TRAP_SYSCALL : VK_TRAP_PREEMPT;
+  flags = (flags & ~0x8ffUL) | (C64(s, VK_F_RFLAGS) & 0xd7) | ((C64(s, VK_S_OF) & 1) << 11) | 2;
+  C64(s, VK_F_RFLAGS) = C64(s, VK_F_R11) = flags;
+  C64(s, VK_F_RCX) = C64(s, VK_F_RIP);
+  if (how == VK_HOW_REISSUE) C64(s, VK_F_RAX) = C64(s, VK_S_NR);
+  else C64(s, VK_F_R10) = 0;
+  C64(s, VK_F_CS) = 0x33;
+  C64(s, VK_F_SS) = 0x2b;
+  C64(s, VK_F_ADDR) = C64(s, VK_F_TRAPNO) = 0;
+  C64(s, VK_F_ERR) = how == VK_HOW_REISSUE ? 2 : 0;
+  if (!(cur & VK_HOW_BASES)) saveBases(s);
+  for (int i = 512; i < 576; i += 8) C64(fpu, i) = 0; /* XSAVE leaves most of the header as it is */
+  __asm__ volatile("xsave64 (%0)" : : "r"(fpu), "a"((u32)xfeatures), "d"((u32)(xfeatures >> 32)) : "memory");
+  C64(s, VK_S_FPU) = fpu;
+  await(s, c, cur, trap, 1);
+  *(volatile u32 *)(fpu + 24) &= 0xffff; /* mxcsr: reserved bits fault */
+  leave(s, fpu, xfeatures);
 }
 
 /** Handler of every signal a guest thread can get. */
@@ -256,10 +326,17 @@ static void handler(int sig, const siginfo_t *si, struct ucontext *uc) {
   /* The slot's bases are newer than the processor's: a thread on its way out of the entry with new ones. */
   int keepBases = 0;
   int publish = 1;
+  u64 taken = 0; /* FPU image of a thread interrupted on its way out */
 
   if (sig == VK_SIG_PREEMPT) {
     if (C32(c, VK_C_PREEMPT) != cur) return; /* meant for an earlier run */
-    if (r->ip >= VK_TEXT && r->ip < VK_TEXT + VK_TEXT_MAX) {
+    if (r->ip >= HIGH(vk_leave_start) && r->ip < HIGH(vk_leave_end)) {
+      /* Stopped, or about to stop, or on its way to the guest: then this is the stop, with the frame as it is. */
+      if (C32(s, VK_S_LEAVE) != cur || C32(s, VK_S_STATE) == cur) return;
+      if (r->ip < HIGH(vk_leave_loaded) || r->ip >= HIGH(vk_leave_done)) taken = C64(s, VK_S_FPU);
+      restore(r, s);
+      keepBases = 1;
+    } else if (r->ip >= VK_TEXT && r->ip < VK_TEXT + VK_TEXT_MAX) {
       /* In the entry: before it has published, a trap is about to come; while stopped, there is nothing to do; but
          once answered it must not get away: leave the entry in its place. */
       if (r->ip < HIGH(vk_published) || r->ip >= HIGH(vk_entry_end) || C32(s, VK_S_STATE) == cur) return;
@@ -299,18 +376,16 @@ static void handler(int sig, const siginfo_t *si, struct ucontext *uc) {
   u32 magic1 = x->fpstate.sw_reserved.magic1, extended = x->fpstate.sw_reserved.extended_size;
   u64 xfeatures = x->fpstate.sw_reserved.xfeatures;
   u32 xsize = x->fpstate.sw_reserved.xstate_size;
+  if (taken != 0) copyFpu(fpu, taken, s, magic1 == FP_XSTATE_MAGIC1 ? xsize : 512);
   C64(s, VK_S_FPU) = fpu;
   if (!keepBases) saveBases(s);
   if (trap != VK_TRAP_NEW) save(s, r); /* the kernel may already have filled a new thread's frame */
-  while (publish) {
-    cur = stop(s, c, cur, trap | VK_TRAP_FULL);
-    u32 how = cur & VK_HOW_MASK;
-    if (how == VK_HOW_RUN) break;
-    if (how == VK_HOW_REUSE) vk_reuse(c, cur);
-    trap = how == VK_HOW_REISSUE ? VK_TRAP_SYSCALL : VK_TRAP_PREEMPT;
-  }
-  restore(r, s);
+  await(s, c, cur, trap, publish);
   fixFpu(fpu, magic1, extended, xfeatures, xsize);
+  /* The preempt signal's handler has all signals blocked, the others none. What iretq would refuse is for the host. */
+  if (sig != VK_SIG_PREEMPT && magic1 == FP_XSTATE_MAGIC1 && C64(s, VK_F_RIP) >> 47 == 0)
+    leave(s, fpu, xfeatures);
+  restore(r, s);
   uc->uc_sigmask = (sigset_t)0;
   restoreBases(s);
 }
@@ -375,9 +450,12 @@ static void high(u64 stack, u64 len) {
   sa.handler = (void *)handler;
   sa.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTORER;
   sa.restorer = (void *)vk_sigreturn;
-  sa.mask = ~0UL;
-  for (unsigned i = 0; i < sizeof sigs; i++)
+  for (unsigned i = 0; i < sizeof sigs; i++) {
+    /* Only the preempt signal's handler ends with rt_sigreturn, which puts the mask back. */
+    if (sigs[i] == VK_SIG_PREEMPT) sa.mask = ~0UL, sa.flags &= ~(u64)SA_NODEFER;
+    else sa.mask = 0, sa.flags |= SA_NODEFER;
     if (sys4(__NR_rt_sigaction, sigs[i], &sa, 0, 8) != 0) die(9);
+  }
   sa.handler = (void *)1; /* SIG_IGN: children reap themselves */
   if (sys4(__NR_rt_sigaction, SIGCHLD, &sa, 0, 8) != 0) die(9);
   zygote(stack, len);

@@ -179,11 +179,12 @@ function onSyscall(lwp: Lwp): void {
     noSyscall(lwp, se, no);
     return;
   }
-  if (impl.full === true && !lwp.mach.full) {
-    lwp.mach.resume(Resume.REISSUE);
-    return;
-  }
-  if (lwp.mach.full && impl.full !== true) vmPatchSite(lwp.proc.vm, getReg(lwp, Reg.RIP), f[Reg.RAX * 2]);
+  if (!lwp.mach.full) {
+    if (impl.full === true) {
+      lwp.mach.resume(Resume.REISSUE);
+      return;
+    }
+  } else vmPatchSite(lwp.proc.vm, getReg(lwp, Reg.RIP), f[Reg.RAX * 2]);
   const onStack = fetchRegs(lwp, se, skip);
   if (onStack > 0) {
     const e = copyin(lwp.proc.vm, getReg(lwp, Reg.RSP) + 8, stackWords, 0, onStack * 8);

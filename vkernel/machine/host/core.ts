@@ -101,6 +101,11 @@ export class MachineCore {
     const size = this.ctl[sw] === MAGIC1 ? this.ctl[sw + 4] : 512;
     if (!(size >= 512 && at + size <= this.native.slotBytes)) throw new Error(`machine: odd FPU image, ${at} ${size}`);
     this.fpuBytes = size;
+    if (size > 512) {
+      // Now threads may save and load it themselves.
+      this.ctl[(Vk.GLOBAL_OFF + Vk.G_XMASK) / 4 + 1] = this.ctl[sw + 3];
+      this.ctl[(Vk.GLOBAL_OFF + Vk.G_XMASK) / 4] = this.ctl[sw + 2];
+    }
   }
 
   /**

@@ -9,6 +9,7 @@ export const enum Vk {
 
   GLOBAL_OFF = 0x10000,
   G_SPIN = 64,
+  G_XMASK = 72,
 
   REQ_OFF = 0x11000,
   R_SEQ = 0,
