@@ -26,6 +26,7 @@ import {
   sys,
   Trap,
 } from '../machine/harness.js';
+import { patchPage } from '../machine/patching.js';
 
 const WIN = 0x7fffffe00000;
 const GLOBAL = WIN + 0x10000;
@@ -349,6 +350,43 @@ describe('hostile guest, machine', function () {
       n.release();
       w.release();
     }
+  });
+
+  it('keeps what a guest forges while it is on its way out to that guest', async () => {
+    // An FPU image the processor refuses, a wild address of one, registers no user may have: the guest alone suffers.
+    const forge: ((l: MachLwp, slot: DataView) => void)[] = [
+      (l) => l.fpu.fill(0xff, 512, 576),
+      (l) => l.fpu.fill(0xff, 24, 32),
+      (_l, slot) => slot.setBigUint64(296, 0x1234n, true),
+      (_l, slot) => slot.setBigUint64(296, 0xffff_8000_0000_0000n, true),
+      (_l, slot) => slot.setBigUint64(304, 0n, true),
+      (l) => setReg(l, Reg.RIP, 2 ** 47),
+      (l) => setReg(l, Reg.RSP, 2 ** 52),
+      (l) => (l.frame[2 * Reg.CS] = 0x23),
+      (l) => (l.frame[2 * Reg.SS] = 0),
+      (l) => (l.frame[2 * Reg.RFLAGS] = 0xffffffff),
+      (_l, slot) => slot.setBigUint64(280, 0xdead_0000_0000_0000n, true),
+      (_l, slot) => slot.setBigUint64(288, 0n, true),
+    ];
+    const prog = code(sys(20), 'ebfe');
+    for (const patched of [true, false])
+      for (const [i, f] of forge.entries()) {
+        const { v, l, text } = rig.program(prog);
+        if (patched) patchPage(rig, v, text, prog);
+        l.resume(Resume.RUN);
+        await patient(l);
+        if (patched) {
+          l.resume(Resume.REISSUE);
+          await patient(l);
+        }
+        const frame = l.frame;
+        f(l, new DataView(frame.buffer, frame.byteOffset, 512));
+        l.resume(Resume.RUN);
+        const s = await patient(l);
+        expect([Trap.PREEMPT, Trap.FAULT, Trap.EXCEPTION, Trap.DEAD], `${patched} ${i}`).to.include(s.trap);
+        l.release();
+        v.release();
+      }
   });
 
   it('refuses sleepers on the doorbell and on foreign memory', async () => {

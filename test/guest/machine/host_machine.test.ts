@@ -297,41 +297,107 @@ describe('host machine', function () {
       expect(l.gsBase).to.equal(0);
     });
 
-    it('is never deaf to preempt, wherever in the entry it comes', async () => {
-      // A patched call, then an endless loop: a preempt right after the answer must still arrive.
-      const prog = code(sys(20), 'ebfe');
+    it('RETRAP and REISSUE show all registers and the FPU, and give them back changed', async () => {
+      // xmm3 and callee-saved registers are the guest's through both; then they are the kernel's.
+      const prog = code('66480f6edb', sys(20), '66480f7ed8', sys(21));
+      rig.start();
       const { v, l, text } = rig.program(prog);
-      patchPage(rig, v, text, prog);
-      let calls = 0;
-      let preempts = 0;
-      await new Promise<void>((resolve) => {
-        rig.quick = (_l, t) => {
-          if (t === Trap.SYSCALL) {
-            expect(l.full).to.equal(false);
-            calls++;
-            setReg(l, Reg.RAX, 1);
-            l.resume(Resume.RUN);
-            for (let i = (calls * 7) % 400; i > 0; i--) rig.m.now();
-            l.preempt();
-            return true;
-          }
-          expect(t).to.equal(Trap.PREEMPT);
-          expect(reg(l, Reg.RIP)).to.equal(CODE + 7);
-          expect(reg(l, Reg.RAX)).to.equal(1);
-          if (++preempts === 3000) {
-            rig.quick = null;
-            resolve();
-            return true;
-          }
-          setReg(l, Reg.RIP, CODE);
-          l.resume(Resume.RUN);
-          return true;
-        };
-        rig.start();
-        l.resume(Resume.RUN);
-      });
-      expect(calls).to.equal(3000);
+      expect(patchPage(rig, v, text, prog)).to.equal(2);
+      for (const [r, n] of [Reg.RBX, Reg.RBP, Reg.R12, Reg.R13, Reg.R14, Reg.R15].entries()) setReg(l, n, 1000 + r);
+      setReg(l, Reg.RBX, 0x1234_5678_9abc);
+      setReg(l, Reg.R10, 77);
+      l.resume(Resume.RUN);
+      expect((await rig.next()).trap).to.equal(Trap.SYSCALL);
+      expect(l.full).to.equal(false);
+      l.resume(Resume.REISSUE);
+      expect((await rig.next()).trap).to.equal(Trap.SYSCALL);
+      expect(l.full).to.equal(true);
+      expect(reg(l, Reg.RAX)).to.equal(20);
+      expect(reg(l, Reg.R10)).to.equal(77);
+      expect(reg(l, Reg.RBX)).to.equal(0x1234_5678_9abc);
+      expect(reg(l, Reg.R15)).to.equal(1005);
+      const fpu = (): DataView => new DataView(l.fpu.buffer, l.fpu.byteOffset, l.fpu.length);
+      const xmm3 = 160 + 3 * 16;
+      expect(Number(fpu().getBigUint64(xmm3, true))).to.equal(0x1234_5678_9abc);
+      setReg(l, Reg.RAX, 5);
+      l.resume(Resume.RETRAP);
+      expect((await rig.next()).trap).to.equal(Trap.PREEMPT);
+      expect(reg(l, Reg.RIP)).to.equal(CODE + 12);
+      expect(reg(l, Reg.RAX)).to.equal(5);
+      fpu().setBigUint64(xmm3, 4711n, true);
+      fpu().setBigUint64(512, fpu().getBigUint64(512, true) | 2n, true);
+      setReg(l, Reg.R12, 12);
+      l.resume(Resume.RUN);
+      expect((await rig.next()).trap).to.equal(Trap.SYSCALL);
+      l.resume(Resume.REISSUE);
+      await rig.next();
+      expect(reg(l, Reg.RAX)).to.equal(21);
+      expect(reg(l, Reg.R12)).to.equal(12);
+      expect(reg(l, Reg.RBX)).to.equal(0x1234_5678_9abc);
     });
+  });
+
+  describe('is never deaf to preempt', () => {
+    // xmm0 = r15; a call, then an endless loop: a preempt right after the answer must still arrive, with all registers.
+    const prog = code('66490f6ec7', sys(20), 'ebfe');
+    const AFTER = CODE + 12;
+    /** How the call arrives and is answered: by the entry alone, stopped once more at a patched site, or by signal. */
+    for (const [way, patched, how] of [
+      ['in the entry', true, Resume.RUN],
+      ['after a full stop in the entry', true, Resume.RETRAP],
+      ['after a call made again with a full frame', true, Resume.REISSUE],
+      ["on the way out of a signal's handler", false, Resume.RUN],
+    ] as const)
+      it(way, async () => {
+        const { v, l, text } = rig.program(prog);
+        if (patched) patchPage(rig, v, text, prog);
+        let calls = 0;
+        let preempts = 0;
+        let again = false;
+        const answer = (): void => {
+          setReg(l, Reg.RAX, 1);
+          setReg(l, Reg.RIP, AFTER);
+          l.resume(Resume.RUN);
+          for (let i = (calls * 7) % 400; i > 0; i--) rig.m.now();
+          l.preempt();
+        };
+        await new Promise<void>((resolve) => {
+          rig.quick = (_l, t) => {
+            if (again) {
+              again = false;
+              expect(t).to.equal(how === Resume.RETRAP ? Trap.PREEMPT : Trap.SYSCALL);
+              expect(l.full).to.equal(true);
+              answer();
+              return true;
+            }
+            if (t === Trap.SYSCALL) {
+              expect(l.full).to.equal(!patched);
+              calls++;
+              again = how !== Resume.RUN;
+              if (again) l.resume(how);
+              else answer();
+              return true;
+            }
+            expect(t).to.equal(Trap.PREEMPT);
+            expect(reg(l, Reg.RIP)).to.equal(AFTER);
+            expect(reg(l, Reg.RAX)).to.equal(1);
+            expect(reg(l, Reg.R15)).to.equal(preempts);
+            expect(new DataView(l.fpu.buffer, l.fpu.byteOffset).getUint32(160, true)).to.equal(preempts);
+            if (++preempts === 3000) {
+              rig.quick = null;
+              resolve();
+              return true;
+            }
+            setReg(l, Reg.R15, preempts);
+            setReg(l, Reg.RIP, CODE);
+            l.resume(Resume.RUN);
+            return true;
+          };
+          rig.start();
+          l.resume(Resume.RUN);
+        });
+        expect(calls).to.equal(3000);
+      });
   });
 
   it('answers a thread that has fallen asleep waiting', async () => {
