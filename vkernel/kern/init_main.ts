@@ -9,7 +9,7 @@
  */
 import type { HostDir, Machine, MachineHandlers, MachLwp, StopCode, Trap } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
-import { ENOENT, Errno } from '../sys/errno.js';
+import { Errno } from '../sys/errno.js';
 import { type GlobalData, gd, setGlobalData } from '../sys/globaldata.js';
 import { SIGKILL, SIGPIPE, SIGUSR1 } from '../sys/signal.js';
 import { vmInit } from '../vm/vm_init.js';
@@ -24,6 +24,9 @@ import { fdalloc, fdinit } from './kern_descrip.js';
 import { procReap } from './kern_exit.js';
 import { lwpCreate, lwpStart } from './kern_fork.js';
 import { eventInit } from './kern_event.js';
+import { kenvInit } from './kern_environment.js';
+import { jailInit } from './kern_jail.js';
+import { varsymInit } from './kern_varsym.js';
 import { mibInit } from './kern_mib.js';
 import { procSysctlInit } from './kern_proc.js';
 import { newSession } from './kern_prot.js';
@@ -221,6 +224,9 @@ function initRooms(o: BootOptions): void {
   semInit();
   msgInit();
   mqueueInit();
+  kenvInit(o.kenv);
+  varsymInit();
+  jailInit();
   setTempMaskFn(setTempMask);
   setSigpipe((p) => psignal(p, SIGPIPE));
   gd.streams = [];
@@ -257,16 +263,8 @@ function killForMemory(vm: Vmspace): boolean {
   return false;
 }
 
-/** The kernel environment of -e, and the switch of the system call tracer. */
+/** The switch of the system call tracer. */
 function bootSysctls(o: BootOptions): void {
-  const vars = [...o.kenv].map(([k, v]) => `${k}=${v}`);
-  sysctlAdd({
-    name: 'kern.environment',
-    kind: 'string',
-    args: true,
-    descr: 'Kernel environment, by number',
-    get: (_p, req) => vars[req.extra[0] ?? 0] ?? ENOENT,
-  });
   const out = o.straceOut;
   sysctlAdd({
     name: 'debug.strace',

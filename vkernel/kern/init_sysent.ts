@@ -22,6 +22,11 @@ import { mqueueSyscalls } from './sys_mqueue.js';
 import { msgSyscalls } from './sysv_msg.js';
 import { semSyscalls } from './sysv_sem.js';
 import { shmSyscalls } from './sysv_shm.js';
+import { jailSyscalls } from './kern_jail.js';
+import { kenvSyscalls } from './kern_environment.js';
+import { procctlSyscalls } from './kern_procctl.js';
+import { schedSyscalls } from './kern_sched.js';
+import { varsymSyscalls } from './kern_varsym.js';
 import { makeSysent, type Sysent } from './syscalls.js';
 import { vfsSyscalls } from './vfs_init.js';
 
@@ -51,6 +56,11 @@ export function joinSysent(): (Sysent | null)[] {
     semSyscalls,
     msgSyscalls,
     mqueueSyscalls,
+    jailSyscalls,
+    kenvSyscalls,
+    procctlSyscalls,
+    schedSyscalls,
+    varsymSyscalls,
     refusedSyscalls,
   );
   return sysent;

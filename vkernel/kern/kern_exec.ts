@@ -347,8 +347,10 @@ function applySetId(p: Proc, vp: Vnode): void {
   n.svuid = uid;
   n.svgid = gid;
   p.cred = n;
-  if (changed) p.flags |= P_SUGID;
-  else if (n.uid === n.ruid && n.gid === n.rgid) p.flags &= ~P_SUGID;
+  if (changed) {
+    p.flags |= P_SUGID;
+    p.varsyms = null;
+  } else if (n.uid === n.ruid && n.gid === n.rgid) p.flags &= ~P_SUGID;
 }
 
 /**

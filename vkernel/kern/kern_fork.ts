@@ -123,6 +123,8 @@ export function newChild(p: Proc, vm: Vmspace, fd: FileDesc, flags: number): Pro
   c.nice = p.nice;
   c.traced = p.traced;
   c.reaper = p.reaper;
+  c.ionice = p.ionice;
+  if (p.varsyms !== null) c.varsyms = new Map(p.varsyms);
   if ((flags & RFLINUXTHPN) !== 0) c.exitSignal = SIGUSR1;
   return c;
 }

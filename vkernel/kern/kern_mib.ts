@@ -6,6 +6,7 @@
 import { EINVAL, type Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { FSCALE, HZ, STATHZ, cpTimes, loadAverages } from './kern_clock.js';
+import { hostnameOf, setHostname } from './kern_jail.js';
 import { panic } from './kern_shutdown.js';
 import { sysctlAdd, sysctlNumber, sysctlString, type SysctlKind } from './kern_sysctl.js';
 
@@ -130,7 +131,16 @@ export function mibInit(): void {
   rwInt('kern.securelevel', [1, 9], 'securelevel', 'Current secure level', (v) =>
     v < gd.mib.securelevel ? EINVAL : null,
   );
-  rwStr('kern.hostname', [1, 10], 'hostname', 'Hostname', 256);
+  sysctlAdd({
+    name: 'kern.hostname',
+    oid: [1, 10],
+    kind: 'string',
+    descr: 'Hostname',
+    maxLen: 256,
+    inJail: true,
+    get: (p) => hostnameOf(p),
+    set: (p, b) => setHostname(p, sysctlString(b)),
+  });
   rwInt('kern.hostid', [1, 11], 'hostid', 'Host ID', () => null, 'u64');
   sysctlAdd({
     name: 'kern.clockrate',

@@ -6,7 +6,7 @@ import { EFAULT, EINVAL, EPERM, type Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import type { SyscallImpls } from '../sys/syscall.js';
 import { copyin, copyout, copyoutB } from '../vm/vm_user.js';
-import type { Lwp } from './proc.js';
+import { credIsHostSuper, type Lwp } from './proc.js';
 import { userCall } from './sys_util.js';
 
 const RB_HALT = 0x8;
@@ -28,7 +28,7 @@ function* sysGetrandom(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
 
 /** reboot(2): sync, then the machine ends this run. */
 function* sysReboot(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
-  if (lwp.proc.cred.uid !== 0) return EPERM;
+  if (!credIsHostSuper(lwp.proc.cred)) return EPERM;
   const how = a[0];
   yield* gd.shutdown((how & RB_POWEROFF) !== 0 ? 'poweroff' : (how & RB_HALT) !== 0 ? 'halt' : 'reboot');
   return 0;

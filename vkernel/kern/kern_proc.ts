@@ -6,6 +6,7 @@
 import { EINVAL, ENOENT, EPERM, ESRCH, type Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { SIG_IGN, sigaddset } from '../sys/signal.js';
+import { prisonCheck } from './kern_jail.js';
 import { emitRusage } from './kern_resource.js';
 import { type SysctlReq, sysctlAdd } from './kern_sysctl.js';
 import { bootWallNs, procTimes } from './kern_time.js';
@@ -167,10 +168,11 @@ function select(what: number, arg: number): Proc[] | Errno {
   }
 }
 
-function kinfo(what: number, req: SysctlReq): Uint8Array | Errno {
+function kinfo(me: Proc | null, what: number, req: SysctlReq): Uint8Array | Errno {
   const threads = (what & 0x10) !== 0;
-  const procs = select(what & 0xf, req.extra[0] ?? 0);
-  if (!Array.isArray(procs)) return procs;
+  const found = select(what & 0xf, req.extra[0] ?? 0);
+  if (!Array.isArray(found)) return found;
+  const procs = me === null ? found : found.filter((p) => prisonCheck(me, p) === null);
   const rows: [Proc, Lwp | null][] = [];
   for (const p of procs) {
     if (threads && p.lwps.size > 0) for (const l of p.lwps.values()) rows.push([p, l]);
@@ -187,7 +189,7 @@ function kinfo(what: number, req: SysctlReq): Uint8Array | Errno {
 function target(me: Proc | null, req: SysctlReq): Proc | Errno {
   const pid = req.extra[0] ?? -1;
   const p = pid === -1 ? me : pfind(pid);
-  return p ?? ESRCH;
+  return p === null || (me !== null && prisonCheck(me, p) !== null) ? ESRCH : p;
 }
 
 /** Register kern.proc.*. */
@@ -202,7 +204,7 @@ export function procSysctlInit(): void {
         fmt: 'S,proc',
         descr: 'Process table',
         args: true,
-        get: (_p, req) => kinfo(i | mod, req),
+        get: (p, req) => kinfo(p, i | mod, req),
       }),
     );
   sysctlAdd({

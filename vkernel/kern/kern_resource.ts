@@ -212,5 +212,4 @@ export const resourceSyscalls: SyscallImpls = {
   yield: { try: schedYield },
   sched_get_priority_max: { try: (_l, a) => (a[0] >= 1 && a[0] <= 3 ? 31 : EINVAL) },
   sched_get_priority_min: { try: (_l, a) => (a[0] >= 1 && a[0] <= 3 ? 0 : EINVAL) },
-  sched_getscheduler: { try: (_l, a) => (a[0] === 0 || pfind(a[0]) !== null ? 2 : ESRCH) },
 };

@@ -9,7 +9,7 @@
 import { EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { KASSERT } from './kern_shutdown.js';
-import type { Lwp, Proc } from './proc.js';
+import { credIsHostSuper, type Lwp, type Proc } from './proc.js';
 
 declare module '../sys/globaldata.js' {
   interface GlobalData {
@@ -82,6 +82,8 @@ export interface SysctlDef {
   readonly fmt?: string;
   readonly descr?: string;
   /** Writable without privilege. */
+  /** A jailed super-user may write it. */
+  readonly inJail?: boolean;
   readonly anybody?: boolean;
   /** Takes further components (kern.proc.pid.N). */
   readonly args?: boolean;
@@ -338,7 +340,9 @@ export function sysctlUserland(
   const req: SysctlReq = { lwp, extra, oldLen, newBytes };
   if (newBytes !== null) {
     if (def.set === undefined) return EPERM;
-    if (def.anybody !== true && p !== null && p.cred.uid !== 0) return EPERM;
+    const may =
+      p === null || def.anybody === true || (def.inJail === true ? p.cred.uid === 0 : credIsHostSuper(p.cred));
+    if (!may) return EPERM;
     const { size } = KINDS[def.kind];
     if (size > 0 && newBytes.length !== size) return EINVAL;
     if (def.kind === 'string' && newBytes.length >= (def.maxLen ?? 1024)) return EINVAL;

@@ -14,7 +14,7 @@ import { copyin, copyinB, copyout, copyoutB } from '../vm/vm_user.js';
 import { psignal } from './kern_sig.js';
 import { Callout, calloutReset, calloutStop } from './kern_timeout.js';
 import { PCATCH, WaitQ, tsleep } from './lwkt_thread.js';
-import { type Lwp, type Proc, pfind } from './proc.js';
+import { credIsHostSuper, type Lwp, type Proc, pfind } from './proc.js';
 import { putDuration, putTime, userCall } from './sys_util.js';
 import { uschedCharge } from './usched.js';
 
@@ -164,7 +164,7 @@ function getTime(v: DataView, o: number, unit: 1 | 1000): number | Errno {
 }
 
 function setWall(lwp: Lwp, va: number, unit: 1 | 1000): number | Errno {
-  if (lwp.proc.cred.uid !== 0) return EPERM;
+  if (!credIsHostSuper(lwp.proc.cred)) return EPERM;
   if (va === 0) return 0;
   const e = copyin(lwp.proc.vm, va, out, 0, 16);
   if (e !== null) return e;

@@ -12,12 +12,16 @@ import type { Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import type { Vmspace } from '../vm/vmspace.js';
 import type { FileDesc } from './file.js';
+import type { Prison } from './kern_jail.js';
+import type { VarsymSet } from './kern_varsym.js';
 import { Link, LinkedList, PidTable } from './proc_lists.js';
 import { type LwktThread, WaitQ } from './lwkt_thread.js';
 import { UschedState } from './usched.js';
 
 /** Credentials; never changed in place once shared: copy, change, replace. */
 export class Ucred {
+  /** The jail it is in (kern_jail.ts). */
+  prison: Prison | null = null;
   constructor(
     public uid: number,
     public ruid: number,
@@ -31,7 +35,9 @@ export class Ucred {
     return this.groups[0];
   }
   copy(): Ucred {
-    return new Ucred(this.uid, this.ruid, this.svuid, this.groups.slice(), this.rgid, this.svgid);
+    const c = new Ucred(this.uid, this.ruid, this.svuid, this.groups.slice(), this.rgid, this.svgid);
+    c.prison = this.prison;
+    return c;
   }
   /** True when `gid` is the effective group or a supplementary one. */
   isMember(gid: number): boolean {
@@ -41,6 +47,8 @@ export class Ucred {
 
 /** The super-user, in a jail or not. */
 export const credIsSuper = (c: Ucred): boolean => c.uid === 0;
+/** The super-user of the whole system. */
+export const credIsHostSuper = (c: Ucred): boolean => c.uid === 0 && c.prison === null;
 
 /** 128 signals in four u32 words; signal n is bit (n-1)%32 of word (n-1)/32 (dragonfly-abi.md 3.3). */
 export type SigSet = Uint32Array;
@@ -240,6 +248,9 @@ export class Proc {
   /** Path of the program, for kern.proc.pathname; '' when unknown. */
   execPath = '';
   nice = 0;
+  ionice = 7;
+  /** Variant symbols of its own; copied at fork. */
+  varsyms: VarsymSet | null = null;
   /** Wait status (dragonfly-abi.md 4.7), valid for a zombie; the stop signal while stopped. */
   xstat = 0;
   readonly ru = new Rusage();

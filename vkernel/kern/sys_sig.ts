@@ -22,6 +22,7 @@ import {
 } from '../sys/signal.js';
 import type { SyscallImpls } from '../sys/syscall.js';
 import { copyin, copyinB, copyout, copyoutB } from '../vm/vm_user.js';
+import { prisonCheck } from './kern_jail.js';
 import { lwpNotify, lwpSignal, pgsignal, psignal } from './kern_sig.js';
 import { PCATCH, tsleep } from './lwkt_thread.js';
 import { type Lwp, type Pgrp, type Proc, ProcState, credSeesSignal, pfind, pgfind } from './proc.js';
@@ -176,7 +177,8 @@ function sendGroup(lwp: Lwp, members: Iterable<Proc>, sig: number, all: boolean)
   let sent = 0;
   let denied = false;
   for (const p of [...members]) {
-    if (p.state === ProcState.ZOMB || (all && (p.pid <= 1 || p === lwp.proc))) continue;
+    if (p.state === ProcState.ZOMB || prisonCheck(lwp.proc, p) !== null || (all && (p.pid <= 1 || p === lwp.proc)))
+      continue;
     if (sendTo(lwp, p, sig) === null) sent++;
     else denied = true;
   }
@@ -188,7 +190,7 @@ function tryKill(lwp: Lwp, a: Float64Array): number | Errno {
   if (sig < 0 || sig >= 128) return EINVAL;
   if (pid > 0) {
     const p = pfind(pid);
-    if (p === null) return ESRCH;
+    if (p === null || prisonCheck(lwp.proc, p) !== null) return ESRCH;
     return sendTo(lwp, p, sig) ?? 0;
   }
   if (pid === -1) return sendGroup(lwp, gd.allproc.values(), sig, true);
@@ -200,7 +202,7 @@ function tryLwpKill(lwp: Lwp, a: Float64Array): number | Errno {
   const [pid, tid, sig] = a;
   if (sig < 0 || sig >= 128 || tid === -1) return EINVAL;
   const p = pid === -1 ? lwp.proc : pfind(pid);
-  if (p === null) return ESRCH;
+  if (p === null || prisonCheck(lwp.proc, p) !== null) return ESRCH;
   if (!credSeesSignal(lwp.proc.cred, p.cred)) return EPERM;
   const l = p.lwps.get(tid);
   if (l === undefined) return ESRCH;

@@ -22,12 +22,12 @@ import {
 } from '../vfs/vfs_mount.js';
 import { type Vnode, VType } from '../vfs/vnode.js';
 import { copyinstrB, copyoutB } from '../vm/vm_user.js';
-import type { Lwp, Proc } from './proc.js';
+import { credIsHostSuper, type Lwp, type Proc } from './proc.js';
 import { AT_FDCWD, atLookup, fdVnode } from './vfs_util.js';
 
 function* mountBlock(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
   const p = lwp.proc;
-  if (p.cred.uid !== 0) return EPERM;
+  if (!credIsHostSuper(p.cred)) return EPERM;
   const type = yield* copyinstrB(p.vm, a[0], MFSNAMELEN);
   if (type instanceof Errno) return type;
   const flags = a[2];
@@ -58,7 +58,7 @@ function* mountBlock(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
 }
 
 function* unmountBlock(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
-  if (lwp.proc.cred.uid !== 0) return EPERM;
+  if (!credIsHostSuper(lwp.proc.cred)) return EPERM;
   const nd = yield* atLookup(lwp, AT_FDCWD, a[0], NLC_FOLLOW);
   if (nd instanceof Errno) return nd;
   const mp = nd.ncp.mount;

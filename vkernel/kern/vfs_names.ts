@@ -54,7 +54,7 @@ import {
   VType,
 } from '../vfs/vnode.js';
 import type { CreateAttr } from '../vfs/vop.js';
-import type { Lwp } from './proc.js';
+import { credIsHostSuper, type Lwp } from './proc.js';
 import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, atLookup, copyinPath } from './vfs_util.js';
 
 // --- making names ---
@@ -118,7 +118,8 @@ function* mkdirAt(lwp: Lwp, fd: number, uva: number, mode: number): Blocking<num
 function* mknodAt(lwp: Lwp, fd: number, uva: number, mode: number, rdev: number): Blocking<number | Errno> {
   const fmt = mode & 0o170000;
   const type = fmt === 0 ? VType.VREG : modeToVtype(mode);
-  if (type !== VType.VFIFO && type !== VType.VREG && type !== VType.VSOCK && lwp.proc.cred.uid !== 0) return EPERM;
+  if (type !== VType.VFIFO && type !== VType.VREG && type !== VType.VSOCK && !credIsHostSuper(lwp.proc.cred))
+    return EPERM;
   if (type === VType.VNON || type === VType.VDIR || type === VType.VLNK || type === VType.VDATABASE) return EINVAL;
   const nd = yield* atLookup(lwp, fd, uva, NLC_CREATE);
   if (nd instanceof Errno) return nd;

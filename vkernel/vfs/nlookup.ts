@@ -12,7 +12,7 @@
  */
 import { tsleep, WaitQ } from '../kern/lwkt_thread.js';
 import type { FileDesc } from '../kern/file.js';
-import type { Ucred } from '../kern/proc.js';
+import type { Proc, Ucred } from '../kern/proc.js';
 import type { Blocking } from '../sys/blocking.js';
 import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Errno, NOTNOW } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
@@ -39,6 +39,18 @@ export const NLC_CREATE = 0x2;
 export const MAXSYMLINKS = 32;
 export const PATH_MAX = 1024;
 export const NAME_MAX = 255;
+
+/** kern_varsym.ts hands down what replaces the variables in a symbolic link's target. */
+let varsymExpand: ((p: Proc | null, target: string) => string) | null = null;
+export function setVarsymExpand(fn: (p: Proc | null, target: string) => string): void {
+  varsymExpand = fn;
+}
+
+/** A process that looks up with descriptor table `fd`. Slow, for the rare link that has variables. */
+function procOfFd(fd: FileDesc): Proc | null {
+  for (const p of gd.allproc.values()) if (p.fd === fd) return p;
+  return null;
+}
 
 export class Nlookup {
   /** Where the walk is; the result. */
@@ -204,8 +216,10 @@ export class Nlookup {
     return this.followTo(target, end);
   }
 
-  private followTo(target: string | Errno, end: number): Errno | null {
-    if (target instanceof Errno) return target;
+  private followTo(link: string | Errno, end: number): Errno | null {
+    if (link instanceof Errno) return link;
+    let target = link;
+    if (varsymExpand !== null && target.includes('${')) target = varsymExpand(procOfFd(this.fd), target);
     if (++this.links > MAXSYMLINKS) return ELOOP;
     if (target.length === 0) return ENOENT;
     const rest = this.path.slice(end);
