@@ -27,6 +27,7 @@ import { kenvSyscalls } from './kern_environment.js';
 import { procctlSyscalls } from './kern_procctl.js';
 import { schedSyscalls } from './kern_sched.js';
 import { varsymSyscalls } from './kern_varsym.js';
+import { ptraceSyscalls } from './sys_process.js';
 import { makeSysent, type Sysent } from './syscalls.js';
 import { vfsSyscalls } from './vfs_init.js';
 
@@ -61,6 +62,7 @@ export function joinSysent(): (Sysent | null)[] {
     procctlSyscalls,
     schedSyscalls,
     varsymSyscalls,
+    ptraceSyscalls,
     refusedSyscalls,
   );
   return sysent;

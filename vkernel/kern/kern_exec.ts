@@ -10,7 +10,7 @@ import { Prot, Reg } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
 import { E2BIG, EFAULT, EINTR, EJUSTRETURN, ENOEXEC, ENOMEM, Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
-import { SIGABRT, SIGCHLD, SIG_DFL, SIG_IGN } from '../sys/signal.js';
+import { SIGABRT, SIGCHLD, SIGTRAP, SIG_DFL, SIG_IGN } from '../sys/signal.js';
 import type { SyscallImpls } from '../sys/syscall.js';
 import { copyinB, copyinstrB, copyoutB } from '../vm/vm_user.js';
 import { type VmObject, vmObjectAlloc, vmObjectDeref, vmObjectRef } from '../vm/vm_object.js';
@@ -25,10 +25,10 @@ import { S_ISGID, S_ISUID, type Vnode, vrele } from '../vfs/vnode.js';
 import { type ElfImage, PF_R, PF_W, PF_X, isElf, parseElf } from './imgact_elf.js';
 import { fdcloexec, fdunshare } from './kern_descrip.js';
 import { singleThread } from './kern_exit.js';
-import { sigexit } from './kern_sig.js';
+import { psignal, sigexit } from './kern_sig.js';
 import { ARG_MAX, MAXSSIZ, OSRELDATE, USRSTACK } from './kern_mib.js';
 import { wakeup } from './lwkt_thread.js';
-import { type Lwp, P_PPWAIT, P_SUGID, type Proc } from './proc.js';
+import { type Lwp, P_PPWAIT, P_SUGID, P_TRACED, type Proc } from './proc.js';
 import { SIGTRAMP_VA, sigcode } from './sendsig.js';
 
 export const PS_STRINGS = USRSTACK - 32;
@@ -465,6 +465,7 @@ function* finishExec(lwp: Lwp, prog: Program): Blocking<void> {
     wakeup(p.vforkq);
   }
   gd.execHook?.(p);
+  if ((p.flags & P_TRACED) !== 0) psignal(p, SIGTRAP);
 }
 
 function* sysExecve(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {

@@ -9,7 +9,7 @@
 import type { Blocking } from '../sys/blocking.js';
 import { ECHILD, EINVAL, EJUSTRETURN, Errno, EFAULT } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
-import { SIGCHLD, SIGCONT, SIGHUP } from '../sys/signal.js';
+import { SIGCHLD, SIGCONT, SIGHUP, SIGKILL } from '../sys/signal.js';
 import type { SyscallImpls } from '../sys/syscall.js';
 import { copyoutB, suword32B } from '../vm/vm_user.js';
 import { vmspaceFree } from '../vm/vmspace.js';
@@ -24,6 +24,7 @@ import {
   P_CONTWAIT,
   P_PPWAIT,
   P_STOPWAIT,
+  P_TRACED,
   P_WEXIT,
   type Pgrp,
   type Proc,
@@ -155,6 +156,12 @@ function reparentChildren(p: Proc): void {
   for (const c of p.children) {
     childRemove(p, c);
     childAdd(to, c);
+    if ((c.flags & P_TRACED) !== 0) {
+      // Nobody is left to continue it.
+      c.flags &= ~P_TRACED;
+      c.oppid = 0;
+      psignal(c, SIGKILL);
+    }
     if (c.deathSig !== 0) psignal(c, c.deathSig);
     if (c.state === ProcState.ZOMB) psignal(to, SIGCHLD);
   }
@@ -249,7 +256,11 @@ function waitLook(c: Proc, options: number): Waited | null {
     const killed = (c.xstat & 0x7f) !== 0;
     return report(c, c.xstat, killed ? 2 : 1, killed ? c.xstat & 0x7f : c.xstat >> 8);
   }
-  if (c.state === ProcState.STOP && (c.flags & P_STOPWAIT) !== 0 && (options & WUNTRACED) !== 0) {
+  if (
+    c.state === ProcState.STOP &&
+    (c.flags & P_STOPWAIT) !== 0 &&
+    ((options & WUNTRACED) !== 0 || (c.flags & P_TRACED) !== 0)
+  ) {
     if ((options & WNOWAIT) === 0) c.flags &= ~P_STOPWAIT;
     return report(c, (c.xstat << 8) | 0x7f, 5, c.xstat);
   }
@@ -268,7 +279,8 @@ function waitScan(p: Proc, idtype: IdType, id: number, options: number): Waited 
   }
   // Zombies have a list of their own: who has a million children must not look at each.
   if ((options & WEXITED) !== 0) for (const c of p.zombies) if (matches(c, idtype, id)) return waitLook(c, options);
-  if (idtype === IdType.ALL && (options & (WUNTRACED | WCONTINUED)) === 0) return p.children.size > 0 ? null : ECHILD;
+  if (idtype === IdType.ALL && !p.isTracer && (options & (WUNTRACED | WCONTINUED)) === 0)
+    return p.children.size > 0 ? null : ECHILD;
   let any = false;
   for (const c of p.children) {
     if (!matches(c, idtype, id)) continue;
@@ -277,6 +289,20 @@ function waitScan(p: Proc, idtype: IdType, id: number, options: number): Waited 
     if (w !== null) return w;
   }
   return any ? null : ECHILD;
+}
+
+/** A zombie that a tracer has seen goes back to its own parent, which has to hear of it too. */
+function reapOrReturn(c: Proc): void {
+  const orig = c.oppid !== 0 ? pfind(c.oppid) : null;
+  c.oppid = 0;
+  if (orig === null || orig === c.parent || c.parent === null) {
+    procReap(c);
+    return;
+  }
+  childRemove(c.parent, c);
+  childAdd(orig, c);
+  psignal(orig, SIGCHLD);
+  wakeup(orig.waitq);
 }
 
 /**
@@ -288,7 +314,7 @@ export function* kernWait(lwp: Lwp, idtype: IdType, id: number, options: number)
   for (;;) {
     const w = waitScan(p, idtype, id, options);
     if (w !== null) {
-      if (!(w instanceof Errno) && w.proc.state === ProcState.ZOMB && (options & WNOWAIT) === 0) procReap(w.proc);
+      if (!(w instanceof Errno) && w.proc.state === ProcState.ZOMB && (options & WNOWAIT) === 0) reapOrReturn(w.proc);
       return w;
     }
     if ((options & WNOHANG) !== 0) return null;

@@ -28,7 +28,17 @@ import {
 } from '../sys/signal.js';
 import { exit1 } from './kern_exit.js';
 import { WaitQ, lwktInterrupt, tsleep, wakeup } from './lwkt_thread.js';
-import { type Lwp, type Pgrp, type Proc, P_CONTWAIT, P_PPWAIT, P_STOPWAIT, ProcState, pgrpOrphaned } from './proc.js';
+import {
+  type Lwp,
+  type Pgrp,
+  type Proc,
+  P_CONTWAIT,
+  P_PPWAIT,
+  P_STOPWAIT,
+  P_TRACED,
+  ProcState,
+  pgrpOrphaned,
+} from './proc.js';
 import { kprintf } from './subr_prf.js';
 import { uschedRelease } from './usched.js';
 
@@ -103,6 +113,7 @@ export function lwpSigCheck(lwp: Lwp): Errno | null {
   for (;;) {
     const sig = cursig(lwp);
     if (sig === 0) return null;
+    if ((p.flags & P_TRACED) !== 0) return ERESTART;
     if (ignored(p, sig)) {
       sigdelset(p.siglist, sig);
       sigdelset(lwp.siglist, sig);
@@ -160,7 +171,7 @@ function post(p: Proc, only: Lwp | null, sig: number): void {
     for (const s of STOP_SIGNALS) clearPending(p, s);
     procContinue(p);
   } else if (sig === SIGKILL && p.state === ProcState.STOP) procUnstop(p);
-  if (ignored(p, sig)) {
+  if (ignored(p, sig) && (p.flags & P_TRACED) === 0) {
     // A blocked signal with default-ignored action is still dropped, except when a sigtimedwait may want it.
     const waiter = only ?? p.firstLwp();
     if (waiter === null || !sigismember(waiter.sigmask, sig)) return;
@@ -229,9 +240,28 @@ export function* issignal(lwp: Lwp): Blocking<number> {
     const sig = cursig(lwp);
     if (sig === 0) return 0;
     take(lwp, sig);
-    if (ignored(p, sig) || stopAction(p, sig)) continue;
-    return sig;
+    const act = (p.flags & P_TRACED) !== 0 && sig !== SIGKILL ? yield* traceStop(lwp, sig) : sig;
+    if (act === 0 || ignored(p, act) || stopAction(p, act)) continue;
+    return act;
   }
+}
+
+/** A traced process stops at each signal. @returns the signal that the tracer lets through, or 0 */
+function* traceStop(lwp: Lwp, sig: number): Blocking<number> {
+  const p = lwp.proc;
+  uschedRelease(lwp);
+  procStop(p, sig);
+  while (p.state === ProcState.STOP && p.singleThreader === null) yield* tsleep(p.stopq, 'ptrace');
+  // It was killed meanwhile.
+  if (sigismember(p.siglist, SIGKILL)) return 0;
+  return p.xstat;
+}
+
+/** The tracer lets its stopped process go on with `sig`, or without a signal (0). */
+export function procTraceResume(p: Proc, sig: number): void {
+  p.xstat = sig;
+  if (sig === SIGKILL) sigaddset(p.siglist, SIGKILL);
+  procUnstop(p);
 }
 
 /** The default action of a signal that ends the process. Never returns to user mode. */

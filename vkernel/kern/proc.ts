@@ -100,6 +100,8 @@ export const P_SUGID = 0x00100;
 export const P_STOPWAIT = 0x00200;
 /** A continuation has not been reported by wait yet. */
 export const P_CONTWAIT = 0x00400;
+/** Its parent traces it by ptrace. */
+export const P_TRACED = 0x00800;
 export const P_WEXIT = 0x02000;
 export const P_INEXEC = 0x4000000;
 
@@ -275,6 +277,10 @@ export class Proc {
   /** Last signal sender, for siginfo. */
   sigPid = 0;
   sigUid = 0;
+  /** The parent from before a tracer attached; 0 when there is none. */
+  oppid = 0;
+  /** It has traced, or a child has asked to be: wait must look at running children too. */
+  isTracer = false;
   /** Signal sent to the parent at exit. */
   exitSignal = 20;
   lastCpu = 0;

@@ -34,7 +34,7 @@ import { lwpExit } from './kern_exit.js';
 import { panic } from './kern_shutdown.js';
 import { cursig, issignal, lwpSigCheck, lwpSignal, sigexit, take } from './kern_sig.js';
 import { tsleep, wakeup } from './lwkt_thread.js';
-import { type Lwp, LwpWork, ProcState } from './proc.js';
+import { type Lwp, LwpWork, P_TRACED, ProcState } from './proc.js';
 import { sendsig, trySendsig } from './sendsig.js';
 import { strace } from './strace.js';
 import { kalert, kprintf } from './subr_prf.js';
@@ -240,7 +240,7 @@ function tryUserret(lwp: Lwp): boolean {
       uschedReturn(lwp);
       return true;
     }
-    if (p.sigacts.handler[sig] <= SIG_IGN) break;
+    if (p.sigacts.handler[sig] <= SIG_IGN || (p.flags & P_TRACED) !== 0) break;
     if (!lwp.mach.full) {
       lwp.ast = false;
       lwp.resumeHow = Resume.RETRAP;
@@ -399,6 +399,12 @@ function* trapsignal(lwp: Lwp, sig: number, code: number, addr: number): Blockin
   lwp.trapSig = sig;
   lwp.trapCode = code;
   lwp.trapAddr = addr;
+  if ((p.flags & P_TRACED) !== 0) {
+    // The tracer first; the signal comes back from there.
+    sigaddset(lwp.siglist, sig);
+    lwp.sigmask[(sig - 1) >> 5] &= ~(1 << ((sig - 1) & 31));
+    return;
+  }
   if (p.sigacts.handler[sig] > SIG_IGN && !sigismember(lwp.sigmask, sig)) {
     if (yield* sendsig(lwp, sig)) return;
     kprintf('pid %d (%s): no stack for a signal frame\n', p.pid, p.comm);
@@ -420,6 +426,11 @@ export function* userret(lwp: Lwp): Blocking<boolean> {
       return false;
     }
     lwp.ast = false;
+    if ((p.flags & P_TRACED) !== 0 && !lwp.mach.full && cursig(lwp) !== 0) {
+      // It is going to stop, and its tracer looks at the registers then.
+      lwp.resumeHow = Resume.RETRAP;
+      break;
+    }
     const sig = yield* issignal(lwp);
     if (p.singleThreader !== null && p.singleThreader !== lwp) continue;
     if (sig === 0) {
