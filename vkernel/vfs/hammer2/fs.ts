@@ -175,6 +175,7 @@ export class Fs implements H2Device {
     const space =
       this.opts.space?.(this) ?? new Freemap(this.io, this.codecs, this.log, this.header, this.io.vols.totalBytes);
     this.space = space;
+    this.tree.strict = true;
     this.tree.onDamage = () => this.turnReadonly();
     if (rd64(this.header, Vol.FREEMAP_TID) < rd64(this.header, Vol.MIRROR_TID)) {
       const e = yield* recoverFreemap(this, space);

@@ -114,6 +114,18 @@ export class Node {
     return null;
   }
 
+  /** Are all elements of this indirect block inside of its range? */
+  contained(): boolean {
+    if (this.n === 0) return true;
+    const endHi = (this.keyHi | d.maskHi(this.keybits)) >>> 0;
+    const endLo = (this.keyLo | d.maskLo(this.keybits)) >>> 0;
+    const last = this.n - 1;
+    return (
+      cmp64(this.slotKeyHi(0), this.slotKeyLo(0), this.keyHi, this.keyLo) >= 0 &&
+      cmp64(this.slotEndHi(last), this.slotEndLo(last), endHi, endLo) <= 0
+    );
+  }
+
   /** First slot whose range ends at or after the key; `n` when there is none. */
   search(hi: number, lo: number): number {
     const { v, base } = this;

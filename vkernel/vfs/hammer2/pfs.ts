@@ -16,6 +16,7 @@ import {
   EMLINK,
   ENAMETOOLONG,
   ENOENT,
+  ENOSPC,
   ENOTDIR,
   ENOTEMPTY,
   EPERM,
@@ -38,6 +39,9 @@ import { Cursor, newBref } from './tree.js';
 
 /** Longest symbolic link target the kernel can use (MAXPATHLEN less the terminator). */
 const MAXLINK = 1023;
+/** Inode numbers given to new objects: from here, and below what is exact by far. */
+const FIRST_INUM = 1024;
+const MAX_INUM = 2 ** 52;
 /** What one change of names may dirty at most: a few paths of indirect blocks and new ones. */
 const NAME_COST = 512 * 1024;
 /** Directories above one another, more than any path has: a loop in a hostile image ends here. */
@@ -71,7 +75,9 @@ export class PfsCore implements H2Pfs {
     const { v } = p;
     const at = p.at(p.slotOfKid(root));
     this.tid = Math.min(rd64(v, at + Bref.MODIFY_TID), 2 ** 52) + 1;
-    this.nextInum = Math.max(rd64(root.v, Ino.PFS_INUM) + 1, 1024);
+    const next = rd64(root.v, Ino.PFS_INUM) + 1;
+    // A counter that cannot be right is not believed: see create.
+    this.nextInum = next < MAX_INUM ? Math.max(next, FIRST_INUM) : FIRST_INUM;
   }
 
   /** Tree tells: an inode came into memory, or left it. */
@@ -374,9 +380,17 @@ export class PfsCore implements H2Pfs {
     const where = dir.planEntry(tree, dn, h);
     if (where instanceof Errno) return where;
     const inum = this.nextInum;
+    if (inum >= MAX_INUM) return ENOSPC;
     const hi = Math.floor(inum / 0x1_0000_0000);
     const at = tree.place(this.root, hi, inum >>> 0);
     if (at instanceof Errno) return at;
+    if (at.slotOf(hi, inum >>> 0) >= 0) {
+      // The root's counter is behind its inodes: go on behind the last of them.
+      const last = this.lastInum();
+      if (last instanceof Errno) return last;
+      this.nextInum = last + 1;
+      return this.create_(dirInum, name, what);
+    }
     const full = fs.reserve(NAME_COST, false);
     if (full !== null) return full;
 
@@ -408,6 +422,20 @@ export class PfsCore implements H2Pfs {
       file.tryWrite(fs, n, 0, b, 0, b.length, () => tid, true);
     }
     return inum;
+  }
+
+  /** Highest inode number in the index. EIO, NOTNOW. */
+  private lastInum(): number | Errno {
+    const { tree } = this.device;
+    for (let x = this.root; ;) {
+      let i = x.n - 1;
+      while (i >= 0 && x.slotKeyHi(i) >= 0x80000000) i--;
+      if (i < 0) return ROOT_INUM;
+      if (x.slotType(i) !== BrefType.INDIRECT) return x.slotKeyHi(i) * 0x1_0000_0000 + x.slotKeyLo(i);
+      const k = tree.kidAt(x, i);
+      if (k instanceof Errno) return k;
+      x = k;
+    }
   }
 
   *link(inum: number, dirInum: number, name: string): Blocking<Errno | null> {

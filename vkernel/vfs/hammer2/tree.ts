@@ -66,6 +66,8 @@ export class Tree {
   private readonly complaints = new Map<number, number>();
   /** What an operation that answered NOTNOW is waiting for. */
   private miss: (() => Blocking<Errno | null>) | null = null;
+  /** Blocks are going to be changed. */
+  strict = false;
   /** Told of damaged metadata. */
   onDamage: (what: string) => void = () => {};
   readonly stats = { loads: 0, evictions: 0 };
@@ -205,8 +207,14 @@ export class Tree {
     let node = top;
     for (let depth = 0; ; depth++) {
       const i = node.search(hi, lo);
-      if (i === node.n || node.slotType(i) !== BrefType.INDIRECT) return node;
-      if (d.cmp64(node.slotKeyHi(i), node.slotKeyLo(i), hi, lo) > 0) return node;
+      if (i === node.n || d.cmp64(node.slotKeyHi(i), node.slotKeyLo(i), hi, lo) > 0) return node;
+      const type = node.slotType(i);
+      if (type !== BrefType.INDIRECT) {
+        // A leaf is where its key is, and covers nobody else's.
+        const exact = node.slotKeyHi(i) === hi && node.slotKeyLo(i) === lo;
+        if (exact && node.slotBits(i) === (type === BrefType.DATA ? d.PBUFRADIX : 0)) return node;
+        return this.damage(node.v, node.at(i), 'BAD BLOCKREF', 'wrong number of key bits');
+      }
       const nested = node.type !== BrefType.INDIRECT || node.slotBits(i) < node.keybits;
       if (!nested || depth >= MAX_DEPTH) {
         return this.damage(node.v, node.at(i), 'BAD BLOCKREF', "range not inside of the parent's");
@@ -420,6 +428,10 @@ export class Tree {
         node = new Node(type, u8, 0, u8.length / Bref.SIZE, hi, lo, keybits, bref[Bref.METHODS]);
         const fault = node.pack();
         if (fault !== null) return this.damage(v, 0, 'BAD INDIRECT BLOCK', fault);
+        // Readers bear with it (find); what moves elements about relies on it.
+        if (this.strict && !node.contained()) {
+          return this.damage(v, 0, 'BAD INDIRECT BLOCK', "key outside of the block's range");
+        }
         return node;
       }
       case BrefType.INODE: {
