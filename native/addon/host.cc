@@ -61,6 +61,8 @@ int ErrnoOr(long r) { return r < 0 ? -errno : static_cast<int>(r); }
 
 /** How long a stopped guest thread spins for its answer before it sleeps. */
 constexpr int64_t kSpinNs = 50000;
+/** How long a request is left to the guest thread that should start the near mapper. */
+constexpr int64_t kNearNs = 30000;
 
 int64_t NowNs() {
   timespec ts;
@@ -96,6 +98,7 @@ Napi::Function Host::Define(Napi::Env env) {
                          InstanceMethod<&Host::ReadVm>("readVm"),
                          InstanceMethod<&Host::Flush>("flush"),
                          InstanceMethod<&Host::AwaitDoneJs>("awaitDone"),
+                         InstanceMethod<&Host::AwaitNear>("awaitNear"),
                          InstanceMethod<&Host::LastResult>("lastResult"),
                          InstanceMethod<&Host::OpenPid>("openPid"),
                          InstanceMethod<&Host::Signal>("signal"),
@@ -165,6 +168,9 @@ Host::Host(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Host>(info) {
       if (n == 1) CPU_SET(i, &kernel);
     }
     if (n == 1) *Global(VK_G_SPIN) = 0;
+    /* With several, a thread that is woken may be put on another one than its waker's, and nothing would be won. */
+    bool near = n > 1 && CPU_COUNT(&guest) == 1;
+    if (near) *Global(VK_G_FLAGS) |= VK_GF_NEAR;
     memcpy(Global(VK_G_GUESTCPUS), &guest, sizeof guest);
     memcpy(Global(VK_G_KERNELCPUS), &kernel, sizeof kernel);
 
@@ -213,6 +219,7 @@ Host::Host(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Host>(info) {
                                                [](Napi::Env, void *q) { free(q); }));
     self.Set("slotBytes", Napi::Number::New(env, slot));
     self.Set("cpus", Napi::Number::New(env, n));
+    self.Set("near", Napi::Boolean::New(env, near));
     bellTsfn_ = Napi::ThreadSafeFunction::New(env, info[3].As<Napi::Function>(), "vkernel doorbell", 0, 1);
     bell_ = std::thread(&Host::DoorbellThread, this);
     napi_add_env_cleanup_hook(env, &Host::Cleanup, this);
@@ -272,7 +279,8 @@ Napi::Value Host::RequestVm(const Napi::CallbackInfo &info) {
   uint32_t v = info[0].As<Napi::Number>().Uint32Value();
   if (v >= maxVm_) throw Napi::TypeError::New(info.Env(), "requestVm: no such block");
   uint64_t base = static_cast<uint64_t>(VK_BLOCK) * (v + 1) + VK_REQ_OFF;
-  *reinterpret_cast<uint64_t *>(ctl_ + base + VK_R_DONEOFF) = base + VK_R_DONE;
+  for (uint64_t b : {base, base + VK_R_NEAR}) *reinterpret_cast<uint64_t *>(ctl_ + b + VK_R_DONEOFF) = b + VK_R_DONE;
+  *reinterpret_cast<uint32_t *>(ctl_ + base + VK_R_NEAR + VK_R_WAITING) = 1;
   ssize_t n = send(sock_, &v, 4, MSG_NOSIGNAL);
   return Napi::Number::New(info.Env(), n == 4 ? 0 : -errno);
 }
@@ -291,23 +299,27 @@ Napi::Value Host::ReadVm(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), msg.pid);
 }
 
-/** Wait until the mapper of `block` has finished request `seq`; as flush(). */
-int Host::AwaitDone(uint32_t block, uint32_t seq, int pidfd) {
-  uint8_t *req = ctl_ + static_cast<uint64_t>(VK_BLOCK) * (block + 1) + VK_REQ_OFF;
+/** Wait until the mapper of `block` has finished request `seq`; as flush(). `which`: 0, or VK_R_NEAR for the near one. */
+int Host::AwaitDone(uint32_t block, uint32_t seq, int pidfd, uint32_t which) {
+  uint8_t *req = ctl_ + static_cast<uint64_t>(VK_BLOCK) * (block + 1) + VK_REQ_OFF + which;
   uint32_t *done = reinterpret_cast<uint32_t *>(req + VK_R_DONE);
   uint32_t *waiting = reinterpret_cast<uint32_t *>(req + VK_R_WAITING);
   timespec ts = Timespec(500000000);
   uint32_t now;
   /* The mapper shares our processor: stepping aside for it is cheaper than sleeping until it wakes us. */
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < 2 && which == 0; i++) {
     if (((now = __atomic_load_n(done, __ATOMIC_SEQ_CST)) & 0x7fffffffu) == seq) return now == seq ? 0 : 1;
     sched_yield();
   }
   struct Waiting {
     uint32_t *word;
-    explicit Waiting(uint32_t *w) : word(w) { __atomic_store_n(word, 1, __ATOMIC_SEQ_CST); }
-    ~Waiting() { __atomic_store_n(word, 0, __ATOMIC_SEQ_CST); }
-  } sleeping(waiting);
+    explicit Waiting(uint32_t *w) : word(w) {
+      if (word != nullptr) __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
+    }
+    ~Waiting() {
+      if (word != nullptr) __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
+    }
+  } sleeping(which == 0 ? waiting : nullptr); /* the near one always wakes: guests wait too */
   while (((now = __atomic_load_n(done, __ATOMIC_SEQ_CST)) & 0x7fffffffu) != seq) {
     if (Futex(done, FUTEX_WAIT, now, &ts) == 0 || errno != ETIMEDOUT) continue;
     if (pidfd >= 0) {
@@ -336,7 +348,27 @@ Napi::Value Host::Flush(const Napi::CallbackInfo &info) {
   req[VK_R_FAILED / 4] = seq | 0x80000000u;
   __atomic_store_n(&req[VK_R_SEQ / 4], seq, __ATOMIC_SEQ_CST);
   Futex(&req[VK_R_SEQ / 4], FUTEX_WAKE, 1, nullptr);
-  return Napi::Number::New(info.Env(), AwaitDone(v, seq, pidfd));
+  return Napi::Number::New(info.Env(), AwaitDone(v, seq, pidfd, 0));
+}
+
+/**
+ * awaitNear(block, seq, pidfd): wait for a request to the near mapper, which a guest thread should have started. One
+ * that does not is not waited for.
+ */
+Napi::Value Host::AwaitNear(const Napi::CallbackInfo &info) {
+  uint32_t v = info[0].As<Napi::Number>().Uint32Value();
+  uint32_t seq = info[1].As<Napi::Number>().Uint32Value();
+  if (v >= maxVm_) throw Napi::TypeError::New(info.Env(), "awaitNear: no such block");
+  uint32_t *req =
+      reinterpret_cast<uint32_t *>(ctl_ + static_cast<uint64_t>(VK_BLOCK) * (v + 1) + VK_REQ_OFF + VK_R_NEAR);
+  for (int64_t until = NowNs() + kNearNs; NowNs() < until;)
+    for (int i = 0; i < 32; i++) {
+      if ((__atomic_load_n(&req[VK_R_DONE / 4], __ATOMIC_SEQ_CST) & 0x7fffffffu) == seq) goto done;
+      __builtin_ia32_pause();
+    }
+  Futex(&req[VK_R_SEQ / 4], FUTEX_WAKE, 1, nullptr);
+done:
+  return Napi::Number::New(info.Env(), AwaitDone(v, seq, info[2].As<Napi::Number>().Int32Value(), VK_R_NEAR));
 }
 
 /** awaitDone(block, seq, pidfd): wait for a request that was started with the process itself. */
@@ -344,7 +376,7 @@ Napi::Value Host::AwaitDoneJs(const Napi::CallbackInfo &info) {
   uint32_t v = info[0].As<Napi::Number>().Uint32Value();
   if (v >= maxVm_) throw Napi::TypeError::New(info.Env(), "awaitDone: no such block");
   return Napi::Number::New(
-      info.Env(), AwaitDone(v, info[1].As<Napi::Number>().Uint32Value(), info[2].As<Napi::Number>().Int32Value()));
+      info.Env(), AwaitDone(v, info[1].As<Napi::Number>().Uint32Value(), info[2].As<Napi::Number>().Int32Value(), 0));
 }
 
 /** lastResult(): what the last flush left: a pid, or operations left * 2^32 + errno. */

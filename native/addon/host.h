@@ -35,6 +35,7 @@ class Host : public Napi::ObjectWrap<Host> {
   Napi::Value ReadVm(const Napi::CallbackInfo &info);
   Napi::Value Flush(const Napi::CallbackInfo &info);
   Napi::Value AwaitDoneJs(const Napi::CallbackInfo &info);
+  Napi::Value AwaitNear(const Napi::CallbackInfo &info);
   Napi::Value LastResult(const Napi::CallbackInfo &info);
   Napi::Value OpenPid(const Napi::CallbackInfo &info);
   Napi::Value Signal(const Napi::CallbackInfo &info);
@@ -54,7 +55,7 @@ class Host : public Napi::ObjectWrap<Host> {
   Napi::Value PinThread(const Napi::CallbackInfo &info);
   Napi::Value Close(const Napi::CallbackInfo &info);
 
-  int AwaitDone(uint32_t block, uint32_t seq, int pidfd);
+  int AwaitDone(uint32_t block, uint32_t seq, int pidfd, uint32_t which);
   static void Cleanup(void *self);
   bool Ready() const;
   /** Sleep until a running guest has stopped, an event came, or `ns` passed (negative: no limit). */

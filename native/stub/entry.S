@@ -17,13 +17,13 @@
 #define SYS_pwrite64 18
 #define SYS_getpid 39
 #define SYS_clone 56
-#define SYS_exit 60
 #define SYS_getppid 110
 #define SYS_sigaltstack 131
 #define SYS_prctl 157
 #define SYS_arch_prctl 158
 #define SYS_futex 202
 #define SYS_sched_setaffinity 203
+#define SYS_exit_group 231
 #define SYS_seccomp 317
 
 	.section .text.entry, "ax"
@@ -103,7 +103,7 @@ vk_published:
 	jmp	.Lsleep
 
 .Lanswered:
-	test	$(VK_HOW_MASK | VK_HOW_BASES), %al
+	test	$(VK_HOW_MASK | VK_HOW_BASES | VK_HOW_MAP), %al
 	jnz	.Lspecial
 vk_restored:
 	mov	%gs:VK_F_RFLAGS, %ah
@@ -185,7 +185,40 @@ vk_restored:
 	mov	%gs:VK_F_R9, %r9
 	jmp	.Lanswered
 
+	/* Have the near mapper work, on this processor, and wait for it: eax the command. */
+.Lmap_wait:
+	mov	%eax, %r9d
+1:	movabs	$VK_REQ, %r8
+	mov	VK_R_NEAR + VK_R_DONE(%r8), %edx
+	cmp	%edx, VK_R_NEAR + VK_R_SEQ(%r8)
+	je	2f
+	lea	VK_R_NEAR + VK_R_SEQ(%r8), %rdi
+	mov	$1, %esi
+	mov	%edx, %r8d
+	mov	$1, %edx
+	mov	$SYS_futex, %eax
+	syscall
+	movabs	$(VK_REQ + VK_R_NEAR + VK_R_DONE), %rdi
+	xor	%esi, %esi
+	mov	%r8d, %edx
+	mov	%r10, %r8
+	xor	%r10d, %r10d
+	mov	$SYS_futex, %eax
+	syscall
+	mov	%r8, %r10
+	jmp	1b
+2:	mov	%r9d, %eax
+	mov	%gs:VK_F_RDI, %rdi
+	mov	%gs:VK_F_RSI, %rsi
+	mov	%gs:VK_F_R9, %r9
+	test	$(VK_HOW_MASK | VK_HOW_BASES), %al
+	jz	vk_restored
+	jmp	.Lmapped
+
 .Lspecial:
+	test	$VK_HOW_MAP, %al
+	jnz	.Lmap_wait
+.Lmapped:
 	mov	%eax, %ecx
 	and	$VK_HOW_MASK, %ecx
 	cmp	$VK_HOW_REUSE, %ecx
@@ -295,8 +328,10 @@ vk_leave_done:
 	.section .text.entry, "ax"
 
 /*
- * vk_mapper(rdi stack start, rsi stack length): the first task of a vmspace, after its C part. Drops the stack.
- * r12 request block, r13 last request, r14 operation, r15 operations left, rbp own pid.
+ * vk_mapper(rdi stack start, rsi stack length): the first task of a vmspace, after its C part. Drops the stack and
+ * starts the near mapper, another thread of the same process that does the same on the guests' processor. The kernel
+ * never has both at work. r12 request block, rsp own control words in it, r13 last request, r14 operation,
+ * r15 operations left, rbp own pid.
  */
 	.globl vk_mapper
 vk_mapper:
@@ -307,14 +342,33 @@ vk_mapper:
 	mov	$SYS_getpid, %eax
 	syscall
 	mov	%eax, %ebp
-	xor	%esp, %esp
 	movabs	$VK_REQ, %r12
+	mov	%r12, %rsp
 	xor	%r13d, %r13d
+	movabs	$VK_GLOBAL, %r8
+	testl	$VK_GF_NEAR, VK_G_FLAGS(%r8)
+	jz	.Lmap_loop
+	mov	$0x10f00, %edi		/* CLONE_VM | FS | FILES | SIGHAND | THREAD */
+	xor	%esi, %esi
+	xor	%edx, %edx
+	xor	%r10d, %r10d
+	xor	%r8d, %r8d
+	mov	$SYS_clone, %eax
+	syscall
+	test	%rax, %rax
+	js	.Ldie
+	jnz	.Lmap_loop
+	add	$VK_R_NEAR, %rsp
+	xor	%edi, %edi
+	mov	$128, %esi
+	movabs	$(VK_GLOBAL + VK_G_GUESTCPUS), %rdx
+	mov	$SYS_sched_setaffinity, %eax
+	syscall
 .Lmap_loop:
-	mov	VK_R_SEQ(%r12), %eax
+	mov	VK_R_SEQ(%rsp), %eax
 	cmp	%r13d, %eax
 	jne	.Lmap_work
-	mov	%r12, %rdi
+	mov	%rsp, %rdi
 	xor	%esi, %esi
 	mov	%r13d, %edx
 	xor	%r10d, %r10d
@@ -385,6 +439,8 @@ vk_mapper:
 	syscall
 	jmp	.Lmap_step
 .Lmap_failed:
+	cmp	%rsp, %r12
+	jne	1f			/* near: just failed, the other one will do it again */
 	neg	%rax
 	shl	$32, %r15
 	or	%rax, %r15
@@ -393,21 +449,21 @@ vk_mapper:
 	xor	%edx, %edx
 	mov	$SYS_lseek, %eax
 	syscall
-	lea	VK_R_FAILED(%r12), %rsi
+1:	lea	VK_R_FAILED(%rsp), %rsi
 	jmp	.Lmap_tell
 .Lmap_done:
-	mov	%r12, %rsi
+	mov	%rsp, %rsi
 .Lmap_tell:
 	mov	$VK_FD_CTL, %edi
 	mov	$4, %edx
-	mov	VK_R_DONEOFF(%r12), %r10
+	mov	VK_R_DONEOFF(%rsp), %r10
 	mov	$SYS_pwrite64, %eax
 	syscall
 	cmp	$4, %rax
 	jne	.Ldie
-	cmpl	$0, VK_R_WAITING(%r12)
+	cmpl	$0, VK_R_WAITING(%rsp)
 	je	.Lmap_loop
-	lea	VK_R_DONE(%r12), %rdi
+	lea	VK_R_DONE(%rsp), %rdi
 	mov	$1, %esi
 	mov	$0x7fffffff, %edx
 	mov	$SYS_futex, %eax
@@ -462,7 +518,7 @@ vk_thread:
 	jmp	vk_newcall
 .Ldie:
 	mov	$1, %edi
-	mov	$SYS_exit, %eax
+	mov	$SYS_exit_group, %eax
 	syscall
 	ud2
 
@@ -476,8 +532,9 @@ vk_thread:
 	.quad	VK_TEXT + (.Lfilter - vk_base)
 
 /*
- * Filter of guest threads: futex WAIT on command lines, futex WAKE on those and the doorbell, rt_sigreturn,
- * sched_yield, arch_prctl of fs and gs (for machines without FSGSBASE), and only from the stub's text.
+ * Filter of guest threads: futex WAIT on command lines and the near mapper's DONE, futex WAKE on command lines, the
+ * doorbell and the near mapper's SEQ, rt_sigreturn, sched_yield, arch_prctl of fs and gs (for machines without
+ * FSGSBASE), and only from the stub's text.
  * Everything else, whatever its number or architecture, is SIGSYS.
  */
 #define LD(off) .short 0x20; .byte 0, 0; .long off
@@ -489,34 +546,35 @@ vk_thread:
 	.balign 8
 .Lfilter:
 	LD(4)				/* 0 arch */
-	JEQ(0xc000003e, 0, 27)		/* 1 x86-64 or trap at 29 */
+	JEQ(0xc000003e, 0, 28)		/* 1 x86-64 or trap at 30 */
 	LD(12)				/* 2 ip, high */
-	JEQ(HI, 0, 25)			/* 3 */
+	JEQ(HI, 0, 26)			/* 3 */
 	LD(8)				/* 4 ip, low */
-	JGE(LO(VK_TEXT), 0, 23)		/* 5 */
-	JGE(LO(VK_TEXT + VK_TEXT_MAX), 22, 0) /* 6 */
+	JGE(LO(VK_TEXT), 0, 24)		/* 5 */
+	JGE(LO(VK_TEXT + VK_TEXT_MAX), 23, 0) /* 6 */
 	LD(0)				/* 7 nr */
 	JEQ(SYS_futex, 6, 0)		/* 8 -> 15 */
-	JEQ(SYS_rt_sigreturn, 18, 0)	/* 9 -> 28 */
-	JEQ(24, 17, 0)			/* 10 sched_yield -> 28 */
-	JEQ(SYS_arch_prctl, 0, 17)	/* 11 */
+	JEQ(SYS_rt_sigreturn, 19, 0)	/* 9 -> 29 */
+	JEQ(24, 18, 0)			/* 10 sched_yield -> 29 */
+	JEQ(SYS_arch_prctl, 0, 18)	/* 11 */
 	LD(16)				/* 12 code */
-	JGE(0x1001, 0, 15)		/* 13 */
-	JGE(0x1005, 14, 13)		/* 14 set and get of fs and gs */
+	JGE(0x1001, 0, 16)		/* 13 */
+	JGE(0x1005, 15, 14)		/* 14 set and get of fs and gs */
 	LD(20)				/* 15 futex: address, high */
-	JEQ(HI, 0, 12)			/* 16 */
+	JEQ(HI, 0, 13)			/* 16 */
 	LD(24)				/* 17 op */
-	JEQ(0, 5, 0)			/* 18 WAIT -> 24 */
-	JEQ(1, 0, 9)			/* 19 WAKE */
+	JEQ(0, 6, 0)			/* 18 WAIT -> 25 */
+	JEQ(1, 0, 10)			/* 19 WAKE */
 	LD(16)				/* 20 address, low */
-	JEQ(LO(VK_GLOBAL + VK_G_DOORBELL), 6, 0) /* 21 -> 28 */
-	JGE(LO(VK_CMD), 0, 6)		/* 22 */
-	JGE(LO(VK_CMD + VK_CMD_BYTES), 5, 4) /* 23 */
-	LD(16)				/* 24 address, low */
-	JGE(LO(VK_CMD), 0, 3)		/* 25 */
-	JGE(LO(VK_CMD + VK_CMD_BYTES), 2, 0) /* 26 */
-	RET(0x7fff0000)			/* 27 allow */
-	RET(0x7fff0000)			/* 28 allow */
-	RET(0x00030000)			/* 29 trap */
+	JEQ(LO(VK_GLOBAL + VK_G_DOORBELL), 7, 0) /* 21 -> 29 */
+	JEQ(LO(VK_REQ + VK_R_NEAR + VK_R_SEQ), 6, 0) /* 22 -> 29 */
+	JGE(LO(VK_CMD), 0, 6)		/* 23 */
+	JGE(LO(VK_CMD + VK_CMD_BYTES), 5, 4) /* 24 */
+	LD(16)				/* 25 address, low */
+	JEQ(LO(VK_REQ + VK_R_NEAR + VK_R_DONE), 2, 0) /* 26 -> 29 */
+	JGE(LO(VK_CMD), 0, 2)		/* 27 */
+	JGE(LO(VK_CMD + VK_CMD_BYTES), 1, 0) /* 28 */
+	RET(0x7fff0000)			/* 29 allow */
+	RET(0x00030000)			/* 30 trap */
 .Lfilter_end:
 	.section .note.GNU-stack, "", @progbits

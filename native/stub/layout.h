@@ -30,8 +30,12 @@
 #define VK_G_GUESTCPUS 256  /* 128 bytes: CPU set of guest threads */
 #define VK_G_KERNELCPUS 384 /* 128 bytes: CPU set of the kernel and the mappers */
 #define VK_GF_FSGSBASE 1
+#define VK_GF_NEAR 2 /* mappers start a second one on the guests' processor */
 
-/* Request block of one vmspace: operations for its mapper. RO. */
+/*
+ * Request block of one vmspace: operations for its mappers. RO. Two sets of control words with the same distances, one
+ * for the mapper on the kernel's processor and one, at VK_R_NEAR, for the one on the guests'; one list for both.
+ */
 #define VK_REQ_OFF 0x11000
 #define VK_REQ (VK_WIN + VK_REQ_OFF)
 #define VK_REQ_SIZE 0x4000
@@ -41,6 +45,7 @@
 #define VK_R_DONEOFF 16 /* u64: where DONE is in the control memfd, for pwrite */
 #define VK_R_WAITING 24 /* u32: the kernel sleeps for DONE and has to be woken */
 #define VK_R_DONE 64    /* u32 futex: SEQ or FAILED of the last request carried out (written with pwrite) */
+#define VK_R_NEAR 32    /* distance of the near mapper's SEQ, FAILED, DONEOFF, WAITING and DONE */
 #define VK_R_OPS 128
 #define VK_OP_SIZE 32
 #define VK_OP_MAX 508
@@ -76,6 +81,7 @@
 #define VK_HOW_REUSE 3 /* forget the guest and wait at VK_REUSE_PARKED */
 #define VK_HOW_MASK 3
 #define VK_HOW_BASES 4 /* load fs and gs base from the slot */
+#define VK_HOW_MAP 8   /* first wake the near mapper and wait until it has carried out its request */
 
 /* Slots, one for each thread of the vmspace: RW. The slot's struct is at its start, the alternate stack above. */
 #define VK_SLOTS_OFF 0x80000

@@ -113,6 +113,15 @@ LEAVE static u32 stop(u64 s, u64 c, u32 cur, u32 trap) {
   return now;
 }
 
+/** The command says so: have the near mapper work, on this processor, and wait until it is done. */
+LEAVE static void mapWait(void) {
+  u64 near = VK_REQ + VK_R_NEAR;
+  for (u32 done; (done = C32(near, VK_R_DONE)) != C32(near, VK_R_SEQ);) {
+    sys3(__NR_futex, near + VK_R_SEQ, FUTEX_WAKE, 1);
+    sys4(__NR_futex, near + VK_R_DONE, FUTEX_WAIT, done, 0);
+  }
+}
+
 /** SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP: the processor's trap in DragonFly's terms. */
 static u32 fault(u64 s, const struct sigcontext_64 *r) {
   u64 trapno;
@@ -264,6 +273,7 @@ LEAVE static void await(u64 s, u64 c, u32 cur, u32 trap, int publish) {
     u32 how = cur & VK_HOW_MASK;
     if (how == VK_HOW_REUSE) vk_reuse(c, cur);
     if (how == VK_HOW_RUN) {
+      if (cur & VK_HOW_MAP) mapWait();
       C32(s, VK_S_LEAVE) = cur;
       __atomic_thread_fence(__ATOMIC_SEQ_CST);
       /* A preempt signal that came before it could see this has done nothing. */

@@ -20,6 +20,8 @@ export class MachineCore {
   /** Answered threads that sleep and still have to be woken, and stopped ones that may go to sleep: see settle(). */
   readonly wakes: HostLwp[] = [];
   readonly parks: HostLwp[] = [];
+  /** Vmspaces whose near mapper has a request that is not known to be carried out. */
+  readonly nearVmspaces: HostVmspace[] = [];
   readonly dyingVmspaces: HostVmspace[] = [];
   /** Released, to be used again. Oldest first. */
   readonly idleVmspaces: HostVmspace[] = [];

@@ -123,8 +123,12 @@ export class HostLwp implements MachLwp {
   }
 
   resume(how: Resume): void {
-    const { core } = this;
-    if (this.vmspace.pendingOps !== 0) this.vmspace.flush();
+    const { core, vmspace } = this;
+    if (vmspace.pendingOps !== 0) {
+      // While it spins on the guests' processor the operations are carried out there.
+      if (core.native.near && !this.fresh && Atomics.load(core.ctl, this.asleepIdx) === 0) vmspace.startNear();
+      else vmspace.flush();
+    }
     if (this.early !== null) {
       if (Atomics.load(core.ctl, this.stateIdx) !== this.cur) {
         // Its FPU image cannot be put in place yet: it goes on when it has arrived (firstStop).
@@ -141,6 +145,8 @@ export class HostLwp implements MachLwp {
       next |= Vk.HOW_BASES;
       this.newBases = false;
     }
+    // Also for another thread's operations: it may have been resumed because of them.
+    if (!vmspace.nearDone()) next |= Vk.HOW_MAP;
     this.cur = next;
     this.running = true;
     this.passWake();

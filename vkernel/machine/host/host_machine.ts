@@ -270,6 +270,7 @@ export class HostMachine implements Machine {
   /** Look for threads that have ended, or that do not answer preempt(). */
   private sweep(h: MachineHandlers, now: number): void {
     this.lastSweep = now;
+    while (this.core.nearVmspaces.length > 0) this.core.nearVmspaces[0].settle();
     for (const l of this.core.runningLwps.slice()) {
       if (!l.running || l.dead) continue;
       // Told to go on, yet asleep: a thread that should have woken it on its own way to sleep may be a hostile one.
@@ -343,12 +344,15 @@ export class HostMachine implements Machine {
         continue;
       }
       if (this.inbox.length > 0) continue;
+      for (let i = core.nearVmspaces.length - 1; i >= 0; i--) core.nearVmspaces[i].nearDone();
       const running = core.runningLwps.length > 0;
       if (running && core.native.cpus > 1 && now - quietSince < this.spinNs) {
         const got = this.spin(Math.min(due, quietSince + this.spinNs));
         this.spinNs = got ? Math.min(SPIN_NS, this.spinNs * 2) : Math.max(SPIN_MIN_NS, this.spinNs / 1.25);
         continue;
       }
+      // Before this processor sleeps: no guest waits for a mapper that has failed or was not woken.
+      while (core.nearVmspaces.length > 0) core.nearVmspaces[0].settle();
       if (now - start > TURN_NS) return this.leave(seen ? 0 : due - now);
       if (!running && due - now > BLOCK_NS) return this.leave(due - now);
       core.native.wait(Math.min(due - now, BLOCK_NS));

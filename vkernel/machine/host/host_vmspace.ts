@@ -5,6 +5,12 @@
  * mapper's answer comes through its descriptor of the control memory, which guest threads do not have: after flush()
  * an unmapped page is really gone, however hostile the guest.
  *
+ * There are two mappers, of which one works at a time: the one on the kernel's processor for flush(), and a near one on
+ * the guests', which saves the interrupt that empties the TLB of a processor on which a thread of the address space
+ * is. A thread that is resumed while it spins starts the near one itself and waits for it (HOW_MAP), so that nobody
+ * changes processors. A guest that does not is left alone: until the near mapper has answered, the operations count
+ * as not carried out (`unflushed`), and whoever cannot wait for that wakes it (settle).
+ *
  * A released vmspace is emptied; its mapper and its first thread are used again if the host confirms that the thread
  * sleeps where it was sent (see entry.S), else all its processes are killed and the block is used again once they are
  * gone. Other threads never live on.
@@ -21,11 +27,15 @@ const TWO32 = 0x1_0000_0000;
 const SIGKILL = 9;
 /** Extra mmap flag in the low bits of an operation's offset: MAP_POPULATE (0x8000) >> 12. */
 const POPULATE = 8;
+/** Bit of an answer: an operation has failed. */
+const FAILED = 0x8000_0000 | 0;
 
 export class HostVmspace implements MachVmspace {
   readonly userTop = Vk.WIN;
   readonly userBottom: number;
   pendingOps = 0;
+  /** Operations that the near mapper has been given; 0 none. The list is not touched before it has answered. */
+  private nearOps = 0;
   patcher: CallSitePatcher | null = hostPatcher;
   private seq: number;
   private readonly reqIdx: number;
@@ -54,7 +64,7 @@ export class HostVmspace implements MachVmspace {
   }
 
   get unflushed(): boolean {
-    return this.pendingOps > 0;
+    return this.pendingOps > 0 || !this.nearDone();
   }
   get nrunning(): number {
     let n = 0;
@@ -63,6 +73,7 @@ export class HostVmspace implements MachVmspace {
   }
 
   private op(kind: number, arg: number, va: number, len: number, off: number): void {
+    if (this.nearOps !== 0) this.settle();
     if (this.pendingOps === Vk.OP_MAX) this.flush();
     const { ctl } = this.core;
     const i = this.reqIdx + (Vk.R_OPS + this.pendingOps * Vk.OP_SIZE) / 4;
@@ -118,12 +129,63 @@ export class HostVmspace implements MachVmspace {
     this.op(Vk.OP_PROTECT, prot, va, lenBytes, 0);
   }
 
+  /** Leave the pending operations to the near mapper. A thread has to be resumed with HOW_MAP now. */
+  startNear(): void {
+    const { ctl } = this.core;
+    const near = this.reqIdx + Vk.R_NEAR / 4;
+    this.nextSeq();
+    ctl[this.reqIdx + Vk.R_NOPS / 4] = this.pendingOps;
+    ctl[near + Vk.R_FAILED / 4] = this.seq | FAILED;
+    this.nearOps = this.pendingOps;
+    this.pendingOps = 0;
+    Atomics.store(ctl, near + Vk.R_SEQ / 4, this.seq);
+    this.core.nearVmspaces.push(this);
+  }
+
+  /** True when the near mapper has nothing left to do, or this kernel has done it in its place after a failure. */
+  nearDone(): boolean {
+    if (this.nearOps === 0) return true;
+    const { ctl, native, nearVmspaces } = this.core;
+    const done = this.reqIdx + (Vk.R_NEAR + Vk.R_DONE) / 4;
+    const v = Atomics.load(ctl, done);
+    if (v !== this.seq && v !== (this.seq | FAILED)) return false;
+    nearVmspaces.splice(nearVmspaces.indexOf(this), 1);
+    const n = this.nearOps;
+    this.nearOps = 0;
+    if (v === this.seq) return true;
+    // The whole list once more: doing a part of it twice changes nothing.
+    const seq = this.seq;
+    this.pendingOps = n;
+    this.flush();
+    Atomics.store(ctl, done, seq);
+    native.wake(done);
+    return true;
+  }
+
+  /** Wait for the near mapper, without relying on the guest. */
+  settle(): void {
+    const { core } = this;
+    if (this.nearDone()) return;
+    const r = this.gone ? -1 : core.native.awaitNear(this.block, this.seq, this.pidfd);
+    if (r < 0) {
+      core.log?.error({ vmspace: this.id, errno: -r }, 'vmspace: its process is gone');
+      this.gone = true;
+      this.nearOps = 0;
+      core.nearVmspaces.splice(core.nearVmspaces.indexOf(this), 1);
+    } else this.nearDone();
+  }
+
+  private nextSeq(): void {
+    this.seq = this.seq === 0x7fffffff ? 1 : this.seq + 1;
+  }
+
   flush(): void {
     const { core } = this;
+    if (this.nearOps !== 0) this.settle();
     while (this.pendingOps > 0 && !this.gone) {
       const n = this.pendingOps;
       core.ctl[this.reqIdx + Vk.R_NOPS / 4] = n;
-      this.seq = this.seq === 0x7fffffff ? 1 : this.seq + 1;
+      this.nextSeq();
       const r = core.native.flush(this.block, this.seq, this.pidfd);
       this.pendingOps = 0;
       if (r === 0) return;
@@ -188,7 +250,7 @@ export class HostVmspace implements MachVmspace {
     this.op(Vk.OP_CLONE, 1, Vk.CMD + id * Vk.C_SIZE, 0, 0);
     this.core.ctl[this.reqIdx + Vk.R_NOPS / 4] = 1;
     this.pendingOps = 0;
-    this.seq = this.seq === 0x7fffffff ? 1 : this.seq + 1;
+    this.nextSeq();
     const r = this.core.native.flush(this.block, this.seq, this.pidfd);
     const pid = r === 0 ? this.core.native.lastResult() : -1;
     const pidfd = pid > 0 ? this.core.native.openPid(pid) : -1;
@@ -233,6 +295,7 @@ export class HostVmspace implements MachVmspace {
       if (l !== null && !this.dying.includes(l) && !(l.slot === 0 && this.spare))
         throw new Error('vmspace: released with threads');
     // Pending operations do not matter any more. Once this one is done, the guest's memory can be used again.
+    this.settle();
     this.pendingOps = 0;
     this.unmap(0, this.userTop);
     this.flush();

@@ -13,7 +13,9 @@ export const enum Vk {
 
   REQ_OFF = 0x11000,
   R_SEQ = 0,
+  R_FAILED = 4,
   R_NOPS = 8,
+  R_NEAR = 32,
   R_DONE = 64,
   R_OPS = 128,
   OP_SIZE = 32,
@@ -44,6 +46,7 @@ export const enum Vk {
   HOW_REUSE = 3,
   HOW_MASK = 3,
   HOW_BASES = 4,
+  HOW_MAP = 8,
 
   SLOTS_OFF = 0x80000,
   SLOTS = 0x7fffffe80000,

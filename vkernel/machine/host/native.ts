@@ -15,10 +15,13 @@ export interface NativeHost {
   readonly slotBytes: number;
   /** Host processors this process may use. */
   readonly cpus: number;
+  /** There are near mappers (see docs/machine.md). */
+  readonly near: boolean;
   requestVm(block: number): number;
   readVm(): number;
   flush(block: number, seq: number, pidfd: number): number;
   awaitDone(block: number, seq: number, pidfd: number): number;
+  awaitNear(block: number, seq: number, pidfd: number): number;
   lastResult(): number;
   openPid(pid: number): number;
   signal(pidfd: number, signo: number): number;
