@@ -36,6 +36,8 @@ export interface Options {
   memoryBytes: number;
   ncpus: number;
   disks: DiskOption[];
+  /** Image of the root file system, made on first use; becomes vkd0. */
+  root: { path: string; sizeBytes: number } | null;
   /** Kernel environment, from -e. */
   kenv: Map<string, string>;
   pidFile: string | null;
@@ -51,7 +53,7 @@ export interface Options {
 }
 
 export const usageText = `usage: vkernel [-hsv] [-m size[kmgt]] [-n ncpus] [-r file[:serno]] [-R file[:serno]] [-c file[:serno]]
-               [-e name=value:...] [-p pidfile] [--strace]
+               [-e name=value:...] [-p pidfile] [--root file[:size]] [--strace]
        vkernel run [-v] [-m size[kmgt]] [-n ncpus] [--mount HOST[:GUEST][:rw]] [--env NAME[=VALUE]]
                [--cwd DIR] [--strace] PROGRAM [ARG...]
 `;
@@ -65,7 +67,10 @@ Boot a DragonFly BSD virtual kernel, or run one DragonFly program on it.
   -R file[:serno]       the same, but changes are kept in memory and dropped at the end
                         (a disk with a serial number is also /dev/serno/NUMBER)
   -c file[:serno]       disk image, read only, with sectors of 2048 bytes; vcd0, vcd1 ...
-  -e name=value:...     kernel environment
+  --root file[:size]    disk image to boot from (vkd0, ahead of those of -r); made with the base system in it, sparse,
+                        8g unless told otherwise, if it does not exist
+  -e name=value:...     kernel environment; vfs.root.mountfrom=hammer2:vkd0@LABEL chooses the root, or tmpfs. Without it
+                        the root is the PFS ROOT of vkd0 if there is one, else a fresh one in memory
   -p pidfile            write the process id here; locked while running
   -s                    boot single user
   -v                    verbose boot; twice: more
@@ -84,11 +89,16 @@ vkernel run:
 const units: Record<string, number> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 const PAGE = 4096;
 
-/** Parse `64m` and the like. The size is rounded down to pages. */
-export function parseSize(text: string): number {
+/** Bytes of `64m` and the like. */
+function parseBytes(text: string, what: string): number {
   const m = /^(\d+)([kmgt]?)b?$/i.exec(text);
-  if (m === null) throw new UsageError(EX_USAGE, `bad memory size '${text}': expected a number with k, m, g or t`);
-  const bytes = Number(m[1]) * (units[m[2].toLowerCase()] ?? 1);
+  if (m === null) throw new UsageError(EX_USAGE, `bad ${what} '${text}': expected a number with k, m, g or t`);
+  return Number(m[1]) * (units[m[2].toLowerCase()] ?? 1);
+}
+
+/** Parse a memory size. It is rounded down to pages. */
+export function parseSize(text: string): number {
+  const bytes = parseBytes(text, 'memory size');
   if (bytes < 16 * 2 ** 20) throw new UsageError(EX_USAGE, `memory size '${text}' is too small: at least 16m`);
   if (bytes > 2 ** 40) throw new UsageError(EX_USAGE, `memory size '${text}' is too large: at most 1t`);
   return Math.floor(bytes / PAGE) * PAGE;
@@ -113,6 +123,18 @@ function parseDisk(text: string, mode: DiskOption['mode']): DiskOption {
     throw fileError(path, e);
   }
   return { path, serno, mode };
+}
+
+const ROOT_BYTES = 8 * 2 ** 30;
+
+function parseRoot(text: string): { path: string; sizeBytes: number } {
+  const m = /^(.+):(\d+[kmgt])$/i.exec(text);
+  const path = m === null ? text : m[1];
+  const sizeBytes = m === null ? ROOT_BYTES : parseBytes(m[2], 'image size');
+  if (path === '') throw new UsageError(EX_USAGE, 'bad root: no file name');
+  if (m !== null && sizeBytes < 64 * 2 ** 20)
+    throw new UsageError(EX_USAGE, `image size '${m[2]}' is too small: at least 64m`);
+  return { path, sizeBytes };
 }
 
 /** Turn a Node file error into one clear line. */
@@ -167,6 +189,7 @@ export function parseOptions(argv: readonly string[], hostCpus: number): Options
     memoryBytes: 0,
     ncpus: Math.max(1, hostCpus - 1),
     disks: [],
+    root: null,
     kenv: new Map(),
     pidFile: null,
     verbose: 0,
@@ -213,6 +236,7 @@ function longFlag(o: Options, word: string, rest: string[], run: boolean): void 
   if (name === '--help') o.command = 'help';
   else if (name === '--version') o.command = 'version';
   else if (name === '--strace') o.strace = true;
+  else if (!run && name === '--root') o.root = parseRoot(arg());
   else if (run && name === '--mount') o.mounts.push(parseMount(arg()));
   else if (run && name === '--cwd') {
     o.cwd = arg();

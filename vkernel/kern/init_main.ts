@@ -60,7 +60,8 @@ import { onTrap } from './trap.js';
 import { uschedInit, uschedNew } from './usched.js';
 import { consInit, consoleFile, consoleInput, consoleResize } from '../../drivers/cons/cons.js';
 import { ptyInit } from '../../drivers/pty/pty.js';
-import { mountAt, mountRoot, vfsBoot } from './vfs_init.js';
+import { hammer2HasPfs } from '../vfs/hammer2/hammer2_vfsops.js';
+import { mountAt, mountRoot, mountRootTmpfs, vfsBoot } from './vfs_init.js';
 import { vkdAnnounce } from '../../drivers/vkd/vkd.js';
 import { kernChdir } from './vfs_mount_syscalls.js';
 
@@ -185,13 +186,35 @@ export class Kernel implements MachineHandlers {
   }
 }
 
-/** The root from the base system's archive, and the host directories of `vkernel run`. */
-function* mountFilesystems(o: BootOptions): Blocking<Errno | null> {
+/**
+ * The root: what `vfs.root.mountfrom` names (`hammer2:vkd0@ROOT`, `tmpfs`), else the PFS ROOT of the first disk if it has
+ * one, else a tmpfs with the base system's archive in it.
+ */
+function* mountRootFs(o: BootOptions): Blocking<Errno | null> {
+  const from = o.kenv.get('vfs.root.mountfrom') ?? null;
+  if (o.run === null && from !== 'tmpfs') {
+    const [type, special] = splitMountFrom(from ?? 'hammer2:vkd0@ROOT');
+    if (from !== null || (yield* hammer2HasPfs('vkd0', 'ROOT'))) {
+      kprintf('Mounting root from %s:%s\n', type, special);
+      return yield* mountRoot(type, { special });
+    }
+  }
   const archive = gd.machine.readPackageFile('base.tar');
   if (archive instanceof Errno) return archive;
-  const e = yield* mountRoot(archive);
-  if (e !== null) return e;
   kprintf('Mounting root from tmpfs\n');
+  return yield* mountRootTmpfs(archive);
+}
+
+/** `type:special` */
+function splitMountFrom(text: string): [string, string] {
+  const i = text.indexOf(':');
+  return i < 0 ? [text, ''] : [text.slice(0, i), text.slice(i + 1)];
+}
+
+/** The root, and the host directories of `vkernel run`. */
+function* mountFilesystems(o: BootOptions): Blocking<Errno | null> {
+  const e = yield* mountRootFs(o);
+  if (e !== null) return e;
   for (const h of o.run?.mounts ?? []) {
     const m = yield* mountAt('hostfs', h.guest, h.write ? 0 : MNT_RDONLY, { dir: h.dir, from: h.from });
     if (!(m instanceof Errno)) continue;

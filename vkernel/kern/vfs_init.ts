@@ -56,24 +56,30 @@ export function vfsBoot(): void {
   vkdInit();
 }
 
+/** The root, with devfs on /dev and procfs on /proc. */
+export function* mountRoot(type: string, internal: object): Blocking<Errno | null> {
+  const mp = yield* vfsMount(type, null, 0, { data: 0, lwp: null, internal });
+  if (mp instanceof Errno) return mp;
+  const dev = yield* mountAt('devfs', '/dev', 0, null);
+  if (dev instanceof Errno) return dev;
+  const proc = yield* mountAt('procfs', '/proc', 0, null);
+  return proc instanceof Errno ? proc : null;
+}
+
 /**
- * The root: a tmpfs, with the archive's files in it if one is given, devfs on /dev, procfs on /proc.
+ * A root in memory, with the archive's files in it if one is given.
  * @param archive ustar bytes; kept, must not change
  */
-export function* mountRoot(archive: Uint8Array | null): Blocking<Errno | null> {
+export function* mountRootTmpfs(archive: Uint8Array | null): Blocking<Errno | null> {
   let skipped = 0;
   const internal: TmpfsInternal = {
     populate: (root) => {
       if (archive !== null) skipped = unpackTar(archive, root);
     },
   };
-  const mp = yield* vfsMount('tmpfs', null, 0, { data: 0, lwp: null, internal });
-  if (mp instanceof Errno) return mp;
+  const e = yield* mountRoot('tmpfs', internal);
   if (skipped > 0) kprintf('base archive: %d members skipped\n', skipped);
-  const dev = yield* mountAt('devfs', '/dev', 0, null);
-  if (dev instanceof Errno) return dev;
-  const proc = yield* mountAt('procfs', '/proc', 0, null);
-  return proc instanceof Errno ? proc : null;
+  return e;
 }
 
 const rootCred = new Ucred(0, 0, 0, [0], 0, 0);

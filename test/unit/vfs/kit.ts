@@ -10,7 +10,7 @@ import { prfInit } from '../../../vkernel/kern/subr_prf.js';
 import { sysctlInit } from '../../../vkernel/kern/kern_sysctl.js';
 import { genericSyscalls } from '../../../vkernel/kern/sys_generic.js';
 import { vfsSyscalls } from '../../../vkernel/kern/vfs_init.js';
-import { vfsBoot, mountRoot } from '../../../vkernel/kern/vfs_init.js';
+import { vfsBoot, mountRootTmpfs } from '../../../vkernel/kern/vfs_init.js';
 import { calloutInit, calloutNextNs, softclock } from '../../../vkernel/kern/kern_timeout.js';
 import { createSimMachine, type SimMachine, type SimOptions } from '../../../vkernel/machine/sim/sim_machine.js';
 import type { Blocking } from '../../../vkernel/sys/blocking.js';
@@ -63,7 +63,7 @@ export class Kit {
       },
       nextTimerNs: () => calloutNextNs(),
     });
-    this.run(mountRoot(options.baseTar ?? null));
+    this.run(mountRootTmpfs(options.baseTar ?? null));
   }
 
   enter(): void {

@@ -1,295 +1,164 @@
 /**
- * Vnode operations of HAMMER2, read-only.
+ * Vnode operations of HAMMER2.
  *
- * One vnode an inode number, kept as long as it is used or named. File data are read by logical block (64 KiB,
- * decompressed) into the pages of the vnode's object; pages of holes are not made, reads of them give zeros. The vnode's
- * attributes never change, so stat and permission checks ask nobody.
- *
- * A block is read and checked with no page in hand; pages are then allocated and filled in one go, so there is never a
- * page with half its contents. Threads that want a block that is being read wait for it.
+ * Names and attributes go straight to the library. File data: read() and mappings share the pages of the vnode's object;
+ * write() gives the bytes to the library, which knows at once whether there is room for them and keeps them until it
+ * syncs, and brings resident pages up to date.
  * Counterpart: sys/vfs/hammer2/hammer2_vnops.c
  */
 import type { Ucred } from '../../kern/proc.js';
-import { tsleep, wakeup, WaitQ } from '../../kern/lwkt_thread.js';
-import { PAGE_SIZE } from '../../machine/ram.js';
 import type { Blocking } from '../../sys/blocking.js';
-import { EINVAL, EIO, EISDIR, ENODEV, ENOMEM, ENXIO, EOPNOTSUPP, EROFS, Errno, NOTNOW } from '../../sys/errno.js';
-import { gd } from '../../sys/globaldata.js';
-import type { Uio } from '../../vm/uio.js';
-import { type VmObject, vmObjectAlloc, vmObjectDeref, vmObjectTerminate } from '../../vm/vm_object.js';
-import { PG, vmPageAllocRun, vmPageHold, vmPageUnhold } from '../../vm/vm_page.js';
+import { EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, Errno, NOTNOW } from '../../sys/errno.js';
+import { type Uio, uiomoveB } from '../../vm/uio.js';
 import { specClose, specOpen } from '../devfs/cdev.js';
 import { fifoClose, fifoOpen } from '../fifofs.js';
-import type { Mount } from '../mount.js';
-import { type FilePager, vnReadB, vnTryRead } from '../vnode_pager.js';
-import { Vattr, Vnode, VType, vtypeToDtype } from '../vnode.js';
-import { vopTable } from '../vop.js';
-import { ObjType, PBUFSIZE } from './disk.js';
-import type { Hammer2Inode } from './inode.js';
-import type { Hammer2Mount } from './mount.js';
+import { vnReadB, vnSetObjectSize, vnTryRead } from '../vnode_pager.js';
+import { S_ISGID, S_ISUID, type Setattr, type TimeSpec, type Vnode, VType, vtypeToDtype } from '../vnode.js';
+import { type CreateAttr, IO_APPEND, IO_SYNC, vopTable } from '../vop.js';
+import type { H2Create, H2SetAttr } from './api.js';
+import { PBUFSIZE } from './disk.js';
+import { hammer2Ioctl } from './hammer2_ioctl.js';
+import {
+  cleanNode,
+  forget,
+  idle,
+  nodeOf,
+  objectOf,
+  objTypeOf,
+  rdevMajor,
+  rdevMinor,
+  refresh,
+  vtypeOf,
+} from './hammer2_node.js';
+import { updatePages } from './hammer2_pager.js';
 
-const PAGES_PER_BLOCK = PBUFSIZE / PAGE_SIZE;
+/** Largest file: offsets are numbers. */
+const MAX_SIZE = Number.MAX_SAFE_INTEGER - PBUFSIZE;
 
-/** VType by ObjType. */
-function vtypeOf(t: number): VType {
-  switch (t) {
-    case ObjType.DIRECTORY:
-      return VType.VDIR;
-    case ObjType.REGFILE:
-      return VType.VREG;
-    case ObjType.FIFO:
-      return VType.VFIFO;
-    case ObjType.CDEV:
-      return VType.VCHR;
-    case ObjType.BDEV:
-      return VType.VBLK;
-    case ObjType.SOFTLINK:
-      return VType.VLNK;
-    case ObjType.SOCKET:
-      return VType.VSOCK;
-    default:
-      return VType.VBAD;
-  }
-}
-
-const usecSec = (us: number): number => Math.floor(us / 1e6);
-const usecNsec = (us: number): number => (us % 1e6) * 1000;
-
-function attributes(ip: Hammer2Inode): Vattr {
-  const va = new Vattr();
-  va.mode = ip.mode;
-  va.nlink = ip.nlinks;
-  va.uid = ip.uid;
-  va.gid = ip.gid;
-  va.ino = ip.inum;
-  va.size = ip.size;
-  va.bytes = ip.direct ? 0 : ip.dataBytes;
-  va.blksize = PBUFSIZE;
-  va.flags = ip.uflags;
-  va.gen = 1;
-  if (ip.type === ObjType.CDEV || ip.type === ObjType.BDEV) {
-    va.rdev = (((ip.rminor & 0xffff00) << 8) | ((ip.rmajor & 0xff) << 8) | (ip.rminor & 0xff)) >>> 0;
-  }
-  // There is no stored atime: mtime stands for it.
-  va.setAtime({ sec: usecSec(ip.mtimeUs), nsec: usecNsec(ip.mtimeUs) });
-  va.setMtime({ sec: usecSec(ip.mtimeUs), nsec: usecNsec(ip.mtimeUs) });
-  va.setCtime({ sec: usecSec(ip.ctimeUs), nsec: usecNsec(ip.ctimeUs) });
-  return va;
-}
-
-/** What a vnode's `data` is. */
-class Hammer2Node {
-  pager: Hammer2Pager | null = null;
-  /** Target of a symbolic link once read. */
-  link: string | null = null;
-  constructor(
-    readonly h: Hammer2Vfs,
-    readonly ip: Hammer2Inode,
-  ) {}
-}
-
-const nodeOf = (vp: Vnode): Hammer2Node => vp.data as Hammer2Node;
-
-/** A mount as the VFS has it: the library's mount and the vnodes made of it. */
-export class Hammer2Vfs {
-  readonly vnodes = new Map<number, Vnode>();
-  /** Block buffers not in use. */
-  private readonly scratch: Uint8Array[] = [];
-
-  constructor(
-    readonly m: Hammer2Mount,
-    readonly mp: Mount,
-  ) {}
-
-  getVnode(ip: Hammer2Inode): Vnode {
-    let vp = this.vnodes.get(ip.inum);
-    if (vp === undefined) {
-      vp = new Vnode(vtypeOf(ip.type), this.mp, hammer2Vops, new Hammer2Node(this, ip), attributes(ip));
-      this.vnodes.set(ip.inum, vp);
-    }
-    return vp;
-  }
-
-  takeScratch(): Uint8Array {
-    return this.scratch.pop() ?? new Uint8Array(PBUFSIZE);
-  }
-  putScratch(b: Uint8Array): void {
-    if (this.scratch.length < 8) this.scratch.push(b);
-  }
-
-  /** Unmount. */
-  release(): void {
-    for (const vp of [...this.vnodes.values()]) forget(vp);
-  }
-}
-
-/** Drop a vnode and its cached pages; mappings may keep the object. */
-function forget(vp: Vnode): void {
-  const { h, ip } = nodeOf(vp);
-  if (h.vnodes.get(ip.inum) === vp) h.vnodes.delete(ip.inum);
-  const o = vp.object;
-  vp.object = null;
-  if (o !== null) vmObjectDeref(o);
-}
-
-class Hammer2Pager implements FilePager {
-  /** Blocks being read, with who waits for them. */
-  private readonly reading = new Map<number, WaitQ>();
-
-  constructor(private readonly node: Hammer2Node) {}
-
-  /** False also when nobody knows without reading the disk. */
-  isHole(pindex: number): boolean {
-    return this.node.h.m.isHole(this.node.ip, Math.floor(pindex / PAGES_PER_BLOCK)) === true;
-  }
-
-  tryGetPage(o: VmObject, pindex: number): number | Errno {
-    const { h, ip } = this.node;
-    const lbn = Math.floor(pindex / PAGES_PER_BLOCK);
-    if (!ip.direct && h.m.isHole(ip, lbn) !== true) return NOTNOW;
-    const buf = h.takeScratch();
-    let ppn: number | Errno = EIO;
-    if (ip.direct) {
-      // The bytes are in the inode: this does not sleep.
-      const r = h.m.readBlock(ip, lbn, buf, 0).next();
-      if (r.done === true) ppn = r.value ?? this.fill(o, pindex, buf, false);
-    } else {
-      buf.fill(0);
-      ppn = this.fill(o, pindex, buf, true);
-    }
-    h.putScratch(buf);
-    return ppn;
-  }
-
-  *getPage(o: VmObject, pindex: number): Blocking<number | Errno> {
-    const { h, ip } = this.node;
-    const lbn = Math.floor(pindex / PAGES_PER_BLOCK);
-    for (let q = this.reading.get(lbn); q !== undefined; q = this.reading.get(lbn)) {
-      yield* tsleep(q, 'h2read');
-      const ppn = gd.vm.pages.lookup(o.id, pindex);
-      if (ppn >= 0 && (gd.vm.pages.flags[ppn] & PG.VALID) !== 0) return ppn;
-    }
-    const q = new WaitQ();
-    this.reading.set(lbn, q);
-    const buf = h.takeScratch();
-    try {
-      const e = yield* h.m.readBlock(ip, lbn, buf, 0);
-      if (e !== null) return e;
-      if (o.id === 0) return EIO; // the mount was taken away by force
-      return this.fill(o, pindex, buf, false);
-    } finally {
-      h.putScratch(buf);
-      this.reading.delete(lbn);
-      wakeup(q);
-    }
-  }
-
-  /**
-   * Make the pages of a block that are missing from its bytes; `one`: only the one asked for.
-   * @returns the page at pindex, or ENOMEM
-   */
-  private fill(o: VmObject, pindex: number, block: Uint8Array, one: boolean): number | Errno {
-    const pages = gd.vm.pages;
-    const first = pindex - (pindex % PAGES_PER_BLOCK);
-    const end = one
-      ? pindex + 1
-      : Math.min(first + PAGES_PER_BLOCK, Math.max(Math.ceil(o.sizeBytes / PAGE_SIZE), pindex + 1));
-    let wanted = pages.lookup(o.id, pindex);
-    if (wanted < 0) {
-      wanted = this.fillRun(o, pindex, end, block, first);
-      if (wanted < 0) return ENOMEM;
-    }
-    if (one) return wanted;
-    // The others must not be taken at the cost of this one.
-    vmPageHold(wanted);
-    for (let p = first; p < end; p++) {
-      if (pages.freeCount < gd.vm.freeMin) break;
-      if (pages.lookup(o.id, p) < 0 && this.fillRun(o, p, end, block, first) < 0) break;
-    }
-    vmPageUnhold(wanted);
-    return wanted;
-  }
-
-  /** Pages from `pindex` to the next resident one (or `end`), as many as come in one run; the first, or -1. */
-  private fillRun(o: VmObject, pindex: number, end: number, block: Uint8Array, first: number): number {
-    const pages = gd.vm.pages;
-    let want = 1;
-    while (pindex + want < end && pages.lookup(o.id, pindex + want) < 0) want++;
-    const ppn = vmPageAllocRun(o, pindex, want, false);
-    if (ppn < 0) return -1;
-    const got = pages.runLen;
-    for (let i = 0; i < got; i++) {
-      gd.machine.ram.write((ppn + i) * PAGE_SIZE, block, (pindex + i - first) * PAGE_SIZE, PAGE_SIZE);
-      pages.flags[ppn + i] |= PG.VALID;
-    }
-    gd.vm.counters.vnodein++;
-    gd.vm.counters.vnodepgsin += got;
-    return ppn;
-  }
-
-  /** The vnode let go and so did the last mapping. */
-  release(o: VmObject): void {
-    vmObjectTerminate(o);
-  }
-}
-
-/** The file's object, made on first use. */
-function objectOf(vp: Vnode): VmObject {
-  const node = nodeOf(vp);
-  if (vp.object === null) {
-    node.pager ??= new Hammer2Pager(node);
-    vp.object = vmObjectAlloc('vnode', node.pager, vp.va.size);
-  }
-  return vp.object;
-}
+const toUs = (t: TimeSpec): number => t.sec * 1e6 + Math.floor(t.nsec / 1000);
 
 const notFile = (vp: Vnode): Errno => (vp.type === VType.VDIR ? EISDIR : EOPNOTSUPP);
 
-/** SEEK_DATA and SEEK_HOLE by block; what nobody knows without reading the disk counts as data. */
-function seekHole(vp: Vnode, off: number, data: boolean): number | Errno {
-  const { h, ip } = nodeOf(vp);
-  if (off >= ip.size) return ENXIO;
-  const end = Math.ceil(ip.size / PBUFSIZE);
-  let lbn = Math.floor(off / PBUFSIZE);
-  while (lbn < end) {
-    if (data) {
-      const next = h.m.nextData(ip, lbn);
-      if (next instanceof Errno) return next === NOTNOW ? Math.max(off, lbn * PBUFSIZE) : next;
-      return next === null || next >= end ? ENXIO : Math.max(off, next * PBUFSIZE);
-    }
-    if (h.m.isHole(ip, lbn) === true) return Math.max(off, lbn * PBUFSIZE);
-    lbn++;
+/** Make an object and its vnode. */
+function* make(dvp: Vnode, name: string, what: H2Create): Blocking<Vnode | Errno> {
+  const { h, inum } = nodeOf(dvp);
+  const r = yield* h.m.create(inum, name, what);
+  refresh(dvp);
+  return r instanceof Errno ? r : yield* h.getVnode(r);
+}
+
+const created = (a: CreateAttr): H2Create => ({
+  type: objTypeOf(a.type),
+  mode: a.mode,
+  uid: a.uid,
+  gid: a.gid,
+  rmajor: rdevMajor(a.rdev),
+  rminor: rdevMinor(a.rdev),
+});
+
+/** Write one piece of at most a block: all of it or nothing. The vnode is locked exclusively. */
+function* writePiece(vp: Vnode, uio: Uio, buf: Uint8Array): Blocking<Errno | null> {
+  const { h, inum } = nodeOf(vp);
+  const off = uio.offset;
+  const n = Math.min(uio.resid, PBUFSIZE - (off % PBUFSIZE));
+  const e = yield* uiomoveB(buf, 0, n, uio);
+  if (e !== null) return e;
+  const size = vp.va.size;
+  const r = yield* h.m.write(inum, off, buf, 0, n);
+  if (r instanceof Errno) {
+    // These bytes went nowhere: they count as not moved.
+    uio.offset = off;
+    uio.resid += n;
+    return r;
   }
-  return ip.size;
+  if (vp.object !== null) {
+    if (off + n > size) vnSetObjectSize(vp.object, off + n);
+    updatePages(vp.object, buf, off, n);
+  }
+  refresh(vp);
+  return null;
+}
+
+function* write(vp: Vnode, uio: Uio, ioflag: number, cred: Ucred): Blocking<Errno | null> {
+  if (vp.type !== VType.VREG) return notFile(vp);
+  const { h, inum } = nodeOf(vp);
+  if ((ioflag & IO_APPEND) !== 0) uio.offset = vp.va.size;
+  if (uio.offset + uio.resid > MAX_SIZE) return EFBIG;
+  const resid = uio.resid;
+  const buf = h.takeScratch();
+  let e: Errno | null = null;
+  try {
+    while (uio.resid > 0 && e === null) e = yield* writePiece(vp, uio, buf);
+  } finally {
+    h.putScratch(buf);
+  }
+  if (uio.resid < resid && (vp.va.mode & (S_ISUID | S_ISGID)) !== 0 && cred.uid !== 0) {
+    e = (yield* h.m.setattr(inum, { mode: vp.va.mode & ~(S_ISUID | S_ISGID) })) ?? e;
+    refresh(vp);
+  }
+  if (e === null && (ioflag & IO_SYNC) !== 0) e = yield* h.m.fsync(inum);
+  return e;
+}
+
+function* setattr(vp: Vnode, sa: Setattr): Blocking<Errno | null> {
+  const { h, inum } = nodeOf(vp);
+  if (sa.size !== null) {
+    if (sa.size > MAX_SIZE) return EFBIG;
+    const e = yield* h.m.truncate(inum, sa.size);
+    if (e !== null) return e;
+    if (vp.object !== null) vnSetObjectSize(vp.object, sa.size);
+  }
+  const a: H2SetAttr = {};
+  if (sa.mode !== null) a.mode = sa.mode;
+  if (sa.uid !== null) a.uid = sa.uid;
+  if (sa.gid !== null) a.gid = sa.gid;
+  if (sa.flags !== null) a.uflags = sa.flags;
+  if (sa.mtime !== null) a.mtimeUs = toUs(sa.mtime);
+  const e = Object.keys(a).length > 0 ? yield* h.m.setattr(inum, a) : null;
+  refresh(vp);
+  return e;
 }
 
 export const hammer2Vops = vopTable({
   *nresolve(dvp, name) {
-    const { h, ip } = nodeOf(dvp);
-    const r = yield* h.m.lookup(ip, name);
-    return r instanceof Errno ? r : h.getVnode(r);
+    const { h, inum } = nodeOf(dvp);
+    const r = yield* h.m.lookup(inum, name);
+    return r instanceof Errno ? r : yield* h.getVnode(r);
   },
-  *ncreate() {
-    return EROFS;
+  ncreate: (dvp, name, attr) => make(dvp, name, created(attr)),
+  nmkdir: (dvp, name, attr) => make(dvp, name, created({ ...attr, type: VType.VDIR })),
+  nsymlink: (dvp, name, target, attr) => make(dvp, name, { ...created({ ...attr, type: VType.VLNK }), target }),
+  *nlink(dvp, name, vp) {
+    const { h, inum } = nodeOf(dvp);
+    const e = yield* h.m.link(nodeOf(vp).inum, inum, name);
+    refresh(dvp);
+    refresh(vp);
+    return e;
   },
-  *nmkdir() {
-    return EROFS;
+  *nremove(dvp, name, vp) {
+    const { h, inum } = nodeOf(dvp);
+    const e = yield* h.m.unlink(inum, name);
+    refresh(dvp);
+    refresh(vp);
+    return e;
   },
-  *nsymlink() {
-    return EROFS;
+  *nrmdir(dvp, name, vp) {
+    const { h, inum } = nodeOf(dvp);
+    const e = yield* h.m.rmdir(inum, name);
+    refresh(dvp);
+    refresh(vp);
+    return e;
   },
-  *nlink() {
-    return EROFS;
+  *nrename(fdvp, fname, fvp, tdvp, tname, tvp) {
+    const { h, inum } = nodeOf(fdvp);
+    const e = yield* h.m.rename(inum, fname, nodeOf(tdvp).inum, tname);
+    refresh(fdvp);
+    refresh(tdvp);
+    refresh(fvp);
+    if (tvp !== null) refresh(tvp);
+    return e;
   },
-  *nremove() {
-    return EROFS;
-  },
-  *nrmdir() {
-    return EROFS;
-  },
-  *nrename() {
-    return EROFS;
-  },
+  setattr,
   openIsTrivial: (vp) => vp.type === VType.VREG || vp.type === VType.VDIR,
   *open(vp, flags, fp, lwp) {
     if (vp.type === VType.VFIFO) return fp === null || lwp === null ? EINVAL : yield* fifoOpen(vp, flags, fp, lwp);
@@ -310,15 +179,13 @@ export const hammer2Vops = vopTable({
     if (vp.type !== VType.VREG) return notFile(vp);
     return yield* vnReadB(vp, objectOf(vp), uio);
   },
-  tryWrite: () => EROFS,
-  *write() {
-    return EROFS;
-  },
+  tryWrite: () => NOTNOW,
+  write,
   *readdir(vp, db) {
-    const { h, ip } = nodeOf(vp);
+    const { h, inum } = nodeOf(vp);
     const before = db.len;
-    const e = yield* h.m.readdir(ip, db.cookie, (name, inum, type, next) =>
-      db.put(inum, vtypeToDtype(vtypeOf(type)), name, next),
+    const e = yield* h.m.readdir(inum, db.cookie, (name, ino, type, next) =>
+      db.put(ino, vtypeToDtype(vtypeOf(type)), name, next),
     );
     // What was readable goes out first; the next call meets the error again.
     return db.len > before ? null : e;
@@ -326,12 +193,33 @@ export const hammer2Vops = vopTable({
   tryReadlink: (vp) => nodeOf(vp).link ?? (vp.type === VType.VLNK ? NOTNOW : EINVAL),
   *readlink(vp) {
     const node = nodeOf(vp);
-    const r = yield* node.h.m.readlink(node.ip);
+    const r = yield* node.h.m.readlink(node.inum);
     if (!(r instanceof Errno)) node.link = r;
     return r;
   },
-  seekHole,
+  *fsync(vp) {
+    const node = nodeOf(vp);
+    return (yield* cleanNode(node)) ?? (yield* node.h.m.fsync(node.inum));
+  },
+  ioctl: (vp, cmd, data, lwp) => hammer2Ioctl(vp, cmd, data, lwp),
+  seekHole(vp, off, data) {
+    const { h, inum } = nodeOf(vp);
+    // The library answers at once when its tree is in memory; what it would have to read counts as data.
+    const g = data ? h.m.seekData(inum, off) : h.m.seekHole(inum, off);
+    const r = g.next();
+    if (r.done === true) return r.value;
+    g.return(0);
+    return data ? off : vp.va.size;
+  },
   getObject: (vp) => (vp.type === VType.VREG ? objectOf(vp) : ENODEV),
-  idle: forget,
+  tryGetattr(vp) {
+    // Storage used changes with every sync.
+    if (vp.type === VType.VREG) refresh(vp);
+    return vp.va;
+  },
+  inactive(vp) {
+    if (vp.va.nlink === 0) idle(vp);
+  },
+  idle,
   reclaim: forget,
 });
