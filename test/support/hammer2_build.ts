@@ -344,6 +344,7 @@ export function buildImage(o: BuildOptions): MemDevice[] {
     const block = inode(rootNode, 1, 0, blockset([...index, ...dirents], metaMethods, label), false);
     block[0x51] = 2;
     block[0x87] = 6;
+    new DataView(block.buffer).setBigUint64(0x88, BigInt(inum), true);
     const h = dirhash(label);
     const key = (BigInt(h.hi) << 32n) | BigInt(h.lo);
     const b = newBref(1, metaMethods, key, 0);

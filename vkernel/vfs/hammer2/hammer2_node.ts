@@ -93,8 +93,6 @@ export function applyAttr(va: Vattr, a: H2Attr): void {
 
 /** What a vnode's `data` is. */
 export class Hammer2Node {
-  /** Target of a symbolic link once read. */
-  link: string | null = null;
   /** Pages were written through mappings since they were last given to the library. */
   dirty = false;
   vp: Vnode = null as unknown as Vnode;
@@ -125,6 +123,14 @@ export class Hammer2Vfs {
     const a = yield* this.m.getattr(inum);
     if (a instanceof Errno) return a;
     return this.vnodes.get(inum) ?? this.made(a);
+  }
+
+  /** The same without sleeping, or NOTNOW. */
+  tryVnode(inum: number): Vnode | Errno {
+    const old = this.vnodes.get(inum);
+    if (old !== undefined) return old;
+    const a = this.m.tryGetattr(inum);
+    return a instanceof Errno ? a : this.made(a);
   }
 
   private made(a: H2Attr): Vnode {

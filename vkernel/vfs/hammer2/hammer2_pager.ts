@@ -26,13 +26,20 @@ export class Hammer2Pager implements FilePager {
 
   constructor(private readonly node: Hammer2Node) {}
 
-  /** Holes cost a page each when read: the library tells them only by reading its tree. */
-  isHole(): boolean {
-    return false;
+  /** False also when nobody knows without reading the disk. */
+  isHole(pindex: number): boolean {
+    return this.node.h.m.isHole(this.node.inum, Math.floor(pindex / PAGES_PER_BLOCK)) === true;
   }
 
-  tryGetPage(): number | Errno {
-    return NOTNOW;
+  tryGetPage(o: VmObject, pindex: number): number | Errno {
+    const { h, inum } = this.node;
+    const lbn = Math.floor(pindex / PAGES_PER_BLOCK);
+    if (this.reading.has(lbn)) return NOTNOW;
+    const buf = h.takeScratch();
+    const e = h.m.tryReadBlock(inum, lbn, buf, 0);
+    const r = e ?? this.fill(o, pindex, buf);
+    h.putScratch(buf);
+    return r;
   }
 
   *getPage(o: VmObject, pindex: number): Blocking<number | Errno> {
@@ -47,10 +54,9 @@ export class Hammer2Pager implements FilePager {
     this.reading.set(lbn, q);
     const buf = h.takeScratch();
     try {
-      const n = yield* h.m.read(inum, lbn * PBUFSIZE, buf, 0, PBUFSIZE);
-      if (n instanceof Errno) return n;
+      const e = yield* h.m.readBlock(inum, lbn, buf, 0);
+      if (e !== null) return e;
       if (o.id === 0) return EIO; // the mount was taken away by force
-      buf.fill(0, n);
       return this.fill(o, pindex, buf);
     } finally {
       h.putScratch(buf);

@@ -8,8 +8,8 @@
  */
 import type { Ucred } from '../../kern/proc.js';
 import type { Blocking } from '../../sys/blocking.js';
-import { EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, Errno, NOTNOW } from '../../sys/errno.js';
-import { type Uio, uiomoveB } from '../../vm/uio.js';
+import { EFBIG, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP, Errno, NOTNOW } from '../../sys/errno.js';
+import { type Uio, uiomove, uiomoveB } from '../../vm/uio.js';
 import { specClose, specOpen } from '../devfs/cdev.js';
 import { fifoClose, fifoOpen } from '../fifofs.js';
 import { vnReadB, vnSetObjectSize, vnTryRead } from '../vnode_pager.js';
@@ -56,6 +56,40 @@ const created = (a: CreateAttr): H2Create => ({
   rminor: rdevMinor(a.rdev),
 });
 
+/** The library has n bytes more at `off`: resident pages and attributes follow. */
+function written(vp: Vnode, buf: Uint8Array, off: number, n: number): void {
+  if (vp.object !== null) {
+    if (off + n > vp.va.size) vnSetObjectSize(vp.object, off + n);
+    updatePages(vp.object, buf, off, n);
+  }
+  refresh(vp);
+}
+
+/** A write within one block whose neighbourhood is in memory. */
+function tryWrite(vp: Vnode, uio: Uio, ioflag: number, cred: Ucred): Errno | null {
+  if (vp.type !== VType.VREG) return notFile(vp);
+  if ((ioflag & IO_SYNC) !== 0 || ((vp.va.mode & (S_ISUID | S_ISGID)) !== 0 && cred.uid !== 0)) return NOTNOW;
+  const off = (ioflag & IO_APPEND) !== 0 ? vp.va.size : uio.offset;
+  const n = uio.resid;
+  if ((off % PBUFSIZE) + n > PBUFSIZE || off + n > MAX_SIZE) return NOTNOW;
+  uio.offset = off;
+  if (n === 0) return null;
+  const { h, inum } = nodeOf(vp);
+  const buf = h.takeScratch();
+  let e = uiomove(buf, 0, n, uio);
+  if (e === null) {
+    const r = h.m.tryWrite(inum, off, buf, 0, n);
+    if (r instanceof Errno) {
+      // Not done: the bytes count as not moved.
+      e = r;
+      uio.offset = off;
+      uio.resid = n;
+    } else written(vp, buf, off, n);
+  }
+  h.putScratch(buf);
+  return e;
+}
+
 /** Write one piece of at most a block: all of it or nothing. The vnode is locked exclusively. */
 function* writePiece(vp: Vnode, uio: Uio, buf: Uint8Array): Blocking<Errno | null> {
   const { h, inum } = nodeOf(vp);
@@ -63,7 +97,6 @@ function* writePiece(vp: Vnode, uio: Uio, buf: Uint8Array): Blocking<Errno | nul
   const n = Math.min(uio.resid, PBUFSIZE - (off % PBUFSIZE));
   const e = yield* uiomoveB(buf, 0, n, uio);
   if (e !== null) return e;
-  const size = vp.va.size;
   const r = yield* h.m.write(inum, off, buf, 0, n);
   if (r instanceof Errno) {
     // These bytes went nowhere: they count as not moved.
@@ -71,11 +104,7 @@ function* writePiece(vp: Vnode, uio: Uio, buf: Uint8Array): Blocking<Errno | nul
     uio.resid += n;
     return r;
   }
-  if (vp.object !== null) {
-    if (off + n > size) vnSetObjectSize(vp.object, off + n);
-    updatePages(vp.object, buf, off, n);
-  }
-  refresh(vp);
+  written(vp, buf, off, n);
   return null;
 }
 
@@ -119,7 +148,28 @@ function* setattr(vp: Vnode, sa: Setattr): Blocking<Errno | null> {
   return e;
 }
 
+/** SEEK_DATA and SEEK_HOLE by block; what nobody knows without reading the disk counts as data. */
+function seekHole(vp: Vnode, off: number, data: boolean): number | Errno {
+  const { h, inum } = nodeOf(vp);
+  const { size } = vp.va;
+  if (off >= size) return ENXIO;
+  const end = Math.ceil(size / PBUFSIZE);
+  let lbn = Math.floor(off / PBUFSIZE);
+  if (data) {
+    const next = h.m.nextData(inum, lbn);
+    if (next instanceof Errno) return next === NOTNOW ? off : next;
+    return next === null || next >= end ? ENXIO : Math.max(off, next * PBUFSIZE);
+  }
+  for (; lbn < end; lbn++) if (h.m.isHole(inum, lbn) === true) return Math.max(off, lbn * PBUFSIZE);
+  return size;
+}
+
 export const hammer2Vops = vopTable({
+  tryResolve(dvp, name) {
+    const { h, inum } = nodeOf(dvp);
+    const r = h.m.tryLookup(inum, name);
+    return r instanceof Errno ? r : h.tryVnode(r);
+  },
   *nresolve(dvp, name) {
     const { h, inum } = nodeOf(dvp);
     const r = yield* h.m.lookup(inum, name);
@@ -179,7 +229,7 @@ export const hammer2Vops = vopTable({
     if (vp.type !== VType.VREG) return notFile(vp);
     return yield* vnReadB(vp, objectOf(vp), uio);
   },
-  tryWrite: () => NOTNOW,
+  tryWrite,
   write,
   *readdir(vp, db) {
     const { h, inum } = nodeOf(vp);
@@ -190,27 +240,14 @@ export const hammer2Vops = vopTable({
     // What was readable goes out first; the next call meets the error again.
     return db.len > before ? null : e;
   },
-  tryReadlink: (vp) => nodeOf(vp).link ?? (vp.type === VType.VLNK ? NOTNOW : EINVAL),
-  *readlink(vp) {
-    const node = nodeOf(vp);
-    const r = yield* node.h.m.readlink(node.inum);
-    if (!(r instanceof Errno)) node.link = r;
-    return r;
-  },
+  tryReadlink: (vp) => (vp.type === VType.VLNK ? nodeOf(vp).h.m.tryReadlink(nodeOf(vp).inum) : EINVAL),
+  readlink: (vp) => nodeOf(vp).h.m.readlink(nodeOf(vp).inum),
   *fsync(vp) {
     const node = nodeOf(vp);
     return (yield* cleanNode(node)) ?? (yield* node.h.m.fsync(node.inum));
   },
   ioctl: (vp, cmd, data, lwp) => hammer2Ioctl(vp, cmd, data, lwp),
-  seekHole(vp, off, data) {
-    const { h, inum } = nodeOf(vp);
-    // The library answers at once when its tree is in memory; what it would have to read counts as data.
-    const g = data ? h.m.seekData(inum, off) : h.m.seekHole(inum, off);
-    const r = g.next();
-    if (r.done === true) return r.value;
-    g.return(0);
-    return data ? off : vp.va.size;
-  },
+  seekHole,
   getObject: (vp) => (vp.type === VType.VREG ? objectOf(vp) : ENODEV),
   tryGetattr(vp) {
     // Storage used changes with every sync.
