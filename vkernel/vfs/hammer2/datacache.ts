@@ -17,7 +17,8 @@ export class DataBuf {
   ) {}
 }
 
-const SPARE = 64;
+/** Buffers kept for reuse: allocating one costs as much as writing it to memory. */
+const SPARE = 256;
 
 export class DataCache {
   dirtyCount = 0;

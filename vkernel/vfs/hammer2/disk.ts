@@ -214,9 +214,10 @@ export const RESERVED_BYTES = 4 * 1024 ** 2;
  */
 export const SHADOW_HEADER = 62 * PBUFSIZE;
 
-/** Low and high word of `2^keybits - 1`. */
-export const maskLo = (keybits: number): number => (keybits >= 32 ? 0xffffffff : 2 ** keybits - 1);
-export const maskHi = (keybits: number): number => (keybits > 32 ? 2 ** (keybits - 32) - 1 : 0);
+const MASKS = Uint32Array.from({ length: 65 }, (_, bits) => 2 ** Math.min(bits, 32) - 1);
+/** Low and high word of `2^keybits - 1`, for 0 to 64. */
+export const maskLo = (keybits: number): number => MASKS[keybits];
+export const maskHi = (keybits: number): number => (keybits > 32 ? MASKS[keybits - 32] : 0);
 
 /** Compare two u64 given as halves: negative, 0 or positive. */
 export function cmp64(ahi: number, alo: number, bhi: number, blo: number): number {
