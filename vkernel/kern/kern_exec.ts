@@ -18,7 +18,7 @@ import { vmPrefault } from '../vm/vm_fault.js';
 import { vmMapInsert } from '../vm/vm_map.js';
 import { vmPageAlloc } from '../vm/vm_page.js';
 import { type Vmspace, vmspaceExec, vmspaceFree } from '../vm/vmspace.js';
-import { MNT_NOSUID } from '../vfs/mount.js';
+import { MNT_NOSUID, mountFlags } from '../vfs/mount.js';
 import { cacheDrop, cacheFullpath } from '../vfs/namecache.js';
 import { vnOpenExec, vnRead } from '../vfs/vfs_vnops.js';
 import { S_ISGID, S_ISUID, type Vnode, vrele } from '../vfs/vnode.js';
@@ -66,6 +66,8 @@ interface Program {
   path: string;
   image: ElfImage;
   argv: string[];
+  /** Set-id bits do not count. */
+  nosuid: boolean;
   /** Path without a slash, for p_comm. */
   comm: string;
 }
@@ -106,6 +108,7 @@ function* openProgram(lwp: Lwp, path: string, argv: string[], depth: number): Bl
   const first = new Uint8Array(PAGE);
   const got = yield* vnRead(vp, first, 0, p.cred);
   const full = cacheFullpath(ncp, p.fd.root);
+  const nosuid = (mountFlags(ncp, vp) & MNT_NOSUID) !== 0;
   cacheDrop(ncp);
   if (got instanceof Errno) {
     vrele(vp);
@@ -122,7 +125,7 @@ function* openProgram(lwp: Lwp, path: string, argv: string[], depth: number): Bl
     return image instanceof Errno ? image : ENOEXEC;
   }
   const name = path.slice(path.lastIndexOf('/') + 1);
-  return { vp, path: typeof full === 'string' ? full : path, image, argv, comm: name.slice(0, 16) };
+  return { vp, path: typeof full === 'string' ? full : path, image, argv, nosuid, comm: name.slice(0, 16) };
 }
 
 /** `#!interpreter words...`: all words of the line, then the script, then the caller's arguments but the first. */
@@ -335,8 +338,8 @@ function resetSignals(lwp: Lwp): void {
   lwp.onSigstk = false;
 }
 
-function applySetId(p: Proc, vp: Vnode): void {
-  const mode = (vp.mount.flags & MNT_NOSUID) !== 0 ? 0 : vp.va.mode;
+function applySetId(p: Proc, vp: Vnode, nosuid: boolean): void {
+  const mode = nosuid ? 0 : vp.va.mode;
   const c = p.cred;
   const uid = (mode & S_ISUID) !== 0 ? vp.va.uid : c.uid;
   const gid = (mode & S_ISGID) !== 0 ? vp.va.gid : c.gid;
@@ -449,7 +452,7 @@ function* finishExec(lwp: Lwp, prog: Program): Blocking<void> {
   yield* fdunshare(p);
   yield* fdcloexec(p);
   resetSignals(lwp);
-  applySetId(p, prog.vp);
+  applySetId(p, prog.vp, prog.nosuid);
   p.comm = prog.comm;
   p.execPath = prog.path;
   p.args = bytesOf(prog.argv.join('\0') + '\0');

@@ -11,6 +11,7 @@ import { gd } from '../sys/globaldata.js';
 import type { SyscallImpls } from '../sys/syscall.js';
 import { MNT_RDONLY } from '../vfs/mount.js';
 import { NLC_FOLLOW } from '../vfs/nlookup.js';
+import type { Namecache } from '../vfs/namecache.js';
 import { vnAccess, VWRITE } from '../vfs/vfs_subr.js';
 import { vopGetattr } from '../vfs/vfs_vnops.js';
 import {
@@ -45,9 +46,10 @@ const APPEND = UF_APPEND | SF_APPEND;
 function* setattrVnode(
   lwp: Lwp,
   vp: Vnode,
+  ncp: Namecache | null,
   change: (sa: Setattr, vp: Vnode, cred: Ucred) => Errno | null,
 ): Blocking<Errno | null> {
-  if ((vp.mount.flags & MNT_RDONLY) !== 0) return EROFS;
+  if (((ncp?.mount.flags ?? 0) & MNT_RDONLY) !== 0 || (vp.mount.flags & MNT_RDONLY) !== 0) return EROFS;
   yield* vnLock(vp, true);
   try {
     const va = yield* vopGetattr(vp);
@@ -69,7 +71,7 @@ function* setattrPath(lwp: Lwp, fd: number, uva: number, follow: boolean, change
   const nd = yield* atLookup(lwp, fd, uva, follow ? NLC_FOLLOW : 0);
   if (nd instanceof Errno) return nd;
   try {
-    return (yield* setattrVnode(lwp, nd.ncp.vp as Vnode, change)) ?? 0;
+    return (yield* setattrVnode(lwp, nd.ncp.vp as Vnode, nd.ncp, change)) ?? 0;
   } finally {
     nd.done();
   }
@@ -79,7 +81,7 @@ function* setattrFd(lwp: Lwp, fd: number, change: Change): Blocking<number | Err
   const r = fdVnode(lwp, fd, EINVAL);
   if (r instanceof Errno) return r;
   fhold(r.fp);
-  const e = yield* setattrVnode(lwp, r.vp, change);
+  const e = yield* setattrVnode(lwp, r.vp, r.fp.ncp, change);
   yield* fdrop(r.fp);
   return e ?? 0;
 }

@@ -17,6 +17,7 @@ import { cacheSetvp, type Namecache } from '../vfs/namecache.js';
 import { NLC_CREATE, NLC_FOLLOW, nlookup } from '../vfs/nlookup.js';
 import { hammer2VfsOps } from '../vfs/hammer2/hammer2_vfsops.js';
 import { hostfsVfsOps, type HostfsOptions } from '../vfs/hostfs/hostfs.js';
+import { nullfsVfsOps } from '../vfs/nullfs/nullfs.js';
 import { procfsVfsOps } from '../vfs/procfs/procfs.js';
 import { tmpfsVfsOps, type TmpfsInternal } from '../vfs/tmpfs/tmpfs.js';
 import { unpackTar } from '../vfs/tmpfs/unpack.js';
@@ -50,6 +51,7 @@ export function vfsBoot(): void {
   vfsRegister(hammer2VfsOps);
   vfsRegister(hostfsVfsOps);
   vfsRegister(procfsVfsOps);
+  vfsRegister(nullfsVfsOps);
   devInit();
   memDevInit();
   bioInit();

@@ -22,8 +22,9 @@ import {
   Errno,
 } from '../sys/errno.js';
 import type { SyscallImpls } from '../sys/syscall.js';
-import { MNT_RDONLY } from '../vfs/mount.js';
+import { mountFlags, MNT_RDONLY } from '../vfs/mount.js';
 import {
+  cacheTellLower,
   cacheLock,
   cacheRename,
   cacheResolve,
@@ -81,7 +82,7 @@ export function* createName(
     if (ncp.vp !== null) return EEXIST;
     const dvp = nd.dncp.vp;
     if (dvp === null) return ENOENT;
-    if ((dvp.mount.flags & MNT_RDONLY) !== 0) return EROFS;
+    if ((mountFlags(nd.dncp, dvp) & MNT_RDONLY) !== 0) return EROFS;
     const e = vnAccess(dvp, VWRITE | VEXEC, lwp.proc.cred);
     if (e !== null) return e;
     const r = yield* make(dvp, ncp.name);
@@ -175,7 +176,7 @@ function* linkAt(
       if (nd.trailingSlash && nd.ncp.vp === null) return ENOENT;
       return (
         (yield* createName(lwp, nd, function* (dvp, name) {
-          if (dvp.mount !== vp.mount) return EXDEV;
+          if (dvp.mount !== vp.mount || nd.ncp.mount !== from.ncp.mount) return EXDEV;
           if ((vp.va.flags & FA_NOLINK) !== 0) return EPERM;
           if (vp.va.nlink >= 32767) return EMLINK;
           const e = yield* dvp.ops.nlink(dvp, name, vp);
@@ -215,13 +216,14 @@ function* removeAt(lwp: Lwp, fd: number, uva: number, dir: boolean): Blocking<nu
       if (vp === null || dvp === null) return ENOENT;
       if (dir && vp.type !== VType.VDIR) return ENOTDIR;
       if (!dir && vp.type === VType.VDIR) return EISDIR;
-      if ((dvp.mount.flags & MNT_RDONLY) !== 0) return EROFS;
+      if ((mountFlags(nd.dncp, dvp) & MNT_RDONLY) !== 0) return EROFS;
       const e = vnMayDelete(dvp, vp, lwp.proc.cred);
       if (e !== null) return e;
       vref(vp);
       const r = dir ? yield* dvp.ops.nrmdir(dvp, ncp.name, vp) : yield* dvp.ops.nremove(dvp, ncp.name, vp);
       if (r === null) {
         cacheUnlink(ncp);
+        cacheTellLower(ncp, ncp.name, null);
         vnNotify(vp, NOTE_DELETE);
         vnNotify(dvp, NOTE_WRITE);
       }
@@ -296,7 +298,7 @@ function* renameNames(lwp: Lwp, fnd: Nlookup, tnd: Nlookup): Blocking<number | E
       if (!isDir && tvp.type === VType.VDIR) return EISDIR;
       if (tvp.type === VType.VDIR && isAncestor(t, fd)) return ENOTEMPTY;
     }
-    if ((fdvp.mount.flags & MNT_RDONLY) !== 0) return EROFS;
+    if ((mountFlags(fd, fdvp) & MNT_RDONLY) !== 0) return EROFS;
     const cred = lwp.proc.cred;
     let e = vnMayDelete(fdvp, fvp, cred);
     if (e === null) e = tvp === null ? vnAccess(tdvp, VWRITE | VEXEC, cred) : vnMayDelete(tdvp, tvp, cred);
@@ -308,7 +310,10 @@ function* renameNames(lwp: Lwp, fnd: Nlookup, tnd: Nlookup): Blocking<number | E
     let r: Errno | null;
     if (tvp === fvp) {
       r = yield* fdvp.ops.nremove(fdvp, f.name, fvp);
-      if (r === null) cacheUnlink(f);
+      if (r === null) {
+        cacheUnlink(f);
+        cacheTellLower(f, f.name, null);
+      }
     } else {
       r = yield* fdvp.ops.nrename(fdvp, f.name, fvp, tdvp, t.name, tvp);
       if (r === null) cacheRename(f, t);

@@ -165,9 +165,9 @@ function realCred(c: Ucred): Ucred {
   return new Ucred(c.ruid, c.ruid, c.svuid, groups, c.rgid, c.svgid);
 }
 
-function accessCheck(vp: Vnode, mode: number, cred: Ucred): Errno | null {
+function accessCheck(ncp: Namecache, vp: Vnode, mode: number, cred: Ucred): Errno | null {
   const want = ((mode & 4) !== 0 ? VREAD : 0) | ((mode & 2) !== 0 ? VWRITE : 0) | ((mode & 1) !== 0 ? VEXEC : 0);
-  return want === 0 ? null : vnAccess(vp, want, cred);
+  return want === 0 ? null : vnAccess(vp, want, cred, ncp);
 }
 
 function accessTry(lwp: Lwp, fd: number, uva: number, mode: number, flags: number): number | Errno {
@@ -183,7 +183,7 @@ function accessTry(lwp: Lwp, fd: number, uva: number, mode: number, flags: numbe
   const vp = nd.ncp.vp as Vnode;
   const va = vp.ops.tryGetattr(vp);
   if (va instanceof Errno) return va;
-  return accessCheck(vp, mode, cred) ?? 0;
+  return accessCheck(nd.ncp, vp, mode, cred) ?? 0;
 }
 
 function* accessBlock(lwp: Lwp, fd: number, uva: number, mode: number, flags: number): Blocking<number | Errno> {
@@ -196,7 +196,7 @@ function* accessBlock(lwp: Lwp, fd: number, uva: number, mode: number, flags: nu
   const nd = yield* nlookup(p.fd, cred, start, path, (flags & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : NLC_FOLLOW);
   if (nd instanceof Errno) return nd;
   const va = yield* vopGetattr(nd.ncp.vp as Vnode);
-  const r = va instanceof Errno ? va : accessCheck(nd.ncp.vp as Vnode, mode, cred);
+  const r = va instanceof Errno ? va : accessCheck(nd.ncp, nd.ncp.vp as Vnode, mode, cred);
   nd.done();
   return r ?? 0;
 }

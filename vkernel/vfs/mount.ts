@@ -85,6 +85,8 @@ export class Mount {
   volatileAttr = false;
   /** ns a name cache entry is believed; Infinity when only the kernel changes names. 0: asked each time. */
   nameTtlNs = Infinity;
+  /** The directory that a null mount shows; held. */
+  lower: Namecache | null = null;
   /** Being unmounted: no new lookups into it. */
   dying = false;
 
@@ -134,6 +136,9 @@ declare module '../sys/globaldata.js' {
 export function vfsInit(): void {
   gd.vfs = new VfsState();
 }
+
+/** Flags that hold for a file reached by `ncp`: those of its file system, and of the null mount it was reached through. */
+export const mountFlags = (ncp: Namecache, vp: Vnode): number => ncp.mount.flags | vp.mount.flags;
 
 /** Make a file system type known to mount(2). */
 export function vfsRegister(ops: VfsOps): void {

@@ -108,9 +108,28 @@ export function cacheSetvp(ncp: Namecache, vp: Vnode | null): void {
     if (vp !== null) vp.ncCount++;
     if (old !== null) cacheVnodeGone(old);
   }
+  if (ncp.mount.lower !== null) cacheTellLower(ncp, ncp.name, vp);
   ncp.resolved = true;
   const ttl = ncp.mount.nameTtlNs;
   ncp.expireNs = ttl === Infinity ? Infinity : gd.machine.now() + ttl;
+}
+
+/** The entry in the lower tree that shows the same directory as `dncp` of a null mount, if it is cached. */
+function lowerOf(dncp: Namecache): Namecache | null {
+  if (dncp.parent === null) return dncp.mount.lower;
+  return lowerOf(dncp.parent)?.children?.get(dncp.name) ?? null;
+}
+
+/**
+ * In the directory of `ncp`, an entry of a null mount, `name` leads to `vp` (null: nowhere). Make the lower tree find that
+ * out if it believes otherwise.
+ */
+export function cacheTellLower(ncp: Namecache, name: string, vp: Vnode | null): void {
+  if (ncp.parent === null || ncp.mount.lower === null) return;
+  const c = lowerOf(ncp.parent)?.children?.get(name);
+  if (c === undefined || !c.resolved || c.vp === vp || c.mountedHere !== null) return;
+  if (c.vp === null) c.resolved = false;
+  else cacheUnlink(c);
 }
 
 function cacheVnodeGone(vp: Vnode): void {
@@ -183,6 +202,10 @@ export function cacheRename(fncp: Namecache, tncp: Namecache): void {
   const parent = tncp.parent as Namecache;
   const name = tncp.name;
   cacheUnlink(tncp);
+  if (fncp.mount.lower !== null) {
+    cacheTellLower(fncp, fncp.name, null);
+    cacheTellLower(tncp, name, fncp.vp);
+  }
   fncp.parent?.children?.delete(fncp.name);
   fncp.parent = parent;
   fncp.name = name;

@@ -4,6 +4,7 @@
  * Counterpart: sys/kern/vfs_helper.c, vfs_subr.c
  */
 import type { Ucred } from '../kern/proc.js';
+import type { Namecache } from './namecache.js';
 import { EACCES, EPERM, EROFS, type Errno } from '../sys/errno.js';
 import { MNT_RDONLY } from './mount.js';
 import {
@@ -40,12 +41,12 @@ export function vaccess(va: Vattr, mode: number, cred: Ucred): Errno | null {
   return (granted & mode) === mode ? null : EACCES;
 }
 
-/** vaccess on a vnode, with what the mount and file flags forbid. Attributes must be fresh. */
-export function vnAccess(vp: Vnode, mode: number, cred: Ucred): Errno | null {
+/** vaccess on a vnode reached by `ncp`, with what the mounts and file flags forbid. Attributes must be fresh. */
+export function vnAccess(vp: Vnode, mode: number, cred: Ucred, ncp: Namecache | null = null): Errno | null {
   const va = vp.va;
   if ((mode & VWRITE) !== 0) {
     if (vp.type === VType.VREG || vp.type === VType.VDIR || vp.type === VType.VLNK) {
-      if ((vp.mount.flags & MNT_RDONLY) !== 0) return EROFS;
+      if (((ncp === null ? 0 : ncp.mount.flags) | vp.mount.flags) & MNT_RDONLY) return EROFS;
     }
     if ((va.flags & (UF_IMMUTABLE | SF_IMMUTABLE)) !== 0) return EPERM;
   }

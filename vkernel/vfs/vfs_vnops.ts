@@ -43,7 +43,7 @@ import {
 } from '../sys/errno.js';
 import { type Uio, uioKernel } from '../vm/uio.js';
 import { vmObjectRef } from '../vm/vm_object.js';
-import { MNT_NODEV, MNT_NOEXEC, MNT_RDONLY } from './mount.js';
+import { mountFlags, MNT_NODEV, MNT_NOEXEC, MNT_RDONLY } from './mount.js';
 import {
   cacheDrop,
   cacheHold,
@@ -84,7 +84,7 @@ export function* vopGetattr(vp: Vnode): Blocking<Vattr | Errno> {
 }
 
 /** May an existing file be opened with `flags`? Counterpart: the checks of vn_open */
-function openCheck(vp: Vnode, flags: number, cred: Ucred): Errno | null {
+function openCheck(ncp: Namecache, vp: Vnode, flags: number, cred: Ucred): Errno | null {
   const va = vp.va;
   switch (vp.type) {
     case VType.VLNK:
@@ -96,7 +96,7 @@ function openCheck(vp: Vnode, flags: number, cred: Ucred): Errno | null {
       break;
     case VType.VCHR:
     case VType.VBLK:
-      if ((vp.mount.flags & MNT_NODEV) !== 0) return ENXIO;
+      if ((mountFlags(ncp, vp) & MNT_NODEV) !== 0) return ENXIO;
       break;
     default:
   }
@@ -107,7 +107,7 @@ function openCheck(vp: Vnode, flags: number, cred: Ucred): Errno | null {
     mode |= VWRITE;
     if (vp.textcount > 0) return ETXTBSY;
   }
-  const e = vnAccess(vp, mode, cred);
+  const e = vnAccess(vp, mode, cred, ncp);
   if (e !== null) return e;
   if (
     (va.flags & FA_APPEND) !== 0 &&
@@ -135,7 +135,7 @@ export function vnTryOpen(nd: Nlookup, flags: number, cred: Ucred): File | Errno
   if (!vp.ops.openIsTrivial(vp)) return NOTNOW;
   const va = vp.ops.tryGetattr(vp);
   if (va instanceof Errno) return va;
-  const e = openCheck(vp, flags, cred);
+  const e = openCheck(nd.ncp, vp, flags, cred);
   if (e !== null) return e;
   const fp = new File(0, vnodeFileOps, null, flags, cred);
   openDone(fp, vp, nd.ncp);
@@ -173,7 +173,7 @@ export function* vnOpen(lwp: Lwp, start: Namecache, path: string, flags: number,
         if (ncp.vp === null) {
           if (nd.trailingSlash) return ENOENT;
           const dvp = nd.dncp.vp as Vnode;
-          if ((dvp.mount.flags & MNT_RDONLY) !== 0) return EROFS;
+          if ((mountFlags(nd.dncp, dvp) & MNT_RDONLY) !== 0) return EROFS;
           const e = vnAccess(dvp, VWRITE | VEXEC, cred);
           if (e !== null) return e;
           const r = yield* dvp.ops.ncreate(dvp, ncp.name, {
@@ -201,7 +201,7 @@ export function* vnOpen(lwp: Lwp, start: Namecache, path: string, flags: number,
       if (!created) {
         const va = yield* vopGetattr(vp);
         if (va instanceof Errno) return va;
-        const e = openCheck(vp, flags, cred);
+        const e = openCheck(ncp, vp, flags, cred);
         if (e !== null) return e;
         if ((flags & O_TRUNC) !== 0 && vp.type === VType.VREG) {
           const sa = new Setattr();
@@ -368,8 +368,9 @@ export function* vnRead(vp: Vnode, buf: Uint8Array, off: number, cred: Ucred): B
 }
 
 /** May `cred` run this file? Attributes must be fresh. */
-export function execCheck(vp: Vnode, cred: Ucred): Errno | null {
-  if (vp.type !== VType.VREG || (vp.mount.flags & MNT_NOEXEC) !== 0) return EACCES;
+export function execCheck(vp: Vnode, cred: Ucred, ncp: Namecache | null = null): Errno | null {
+  const flags = ncp === null ? vp.mount.flags : mountFlags(ncp, vp);
+  if (vp.type !== VType.VREG || (flags & MNT_NOEXEC) !== 0) return EACCES;
   const e = vnAccess(vp, VEXEC, cred);
   if (e !== null) return e;
   return vp.writecount > 0 ? ETXTBSY : null;
@@ -387,7 +388,7 @@ export function* vnOpenExec(lwp: Lwp, path: string): Blocking<{ vp: Vnode; ncp: 
     const vp = nd.ncp.vp as Vnode;
     const va = yield* vopGetattr(vp);
     if (va instanceof Errno) return va;
-    const e = execCheck(vp, p.cred);
+    const e = execCheck(vp, p.cred, nd.ncp);
     if (e !== null) return e;
     vref(vp);
     return { vp, ncp: cacheHold(nd.ncp) };
