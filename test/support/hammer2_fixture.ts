@@ -7,6 +7,7 @@ import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, readSync, rm
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Reader } from '../../tools/hammer2/check/check.js';
 import type { BlockDevice } from '../../vkernel/sys/blockdev.js';
 import type { Blocking } from '../../vkernel/sys/blocking.js';
 import { ENXIO, EROFS, Errno } from '../../vkernel/sys/errno.js';
@@ -62,6 +63,29 @@ function fixtureFd(name: FixtureName): number {
   }
   open.set(name, fd);
   return fd;
+}
+
+/** A fixture for the checker and for damage. Keeps the 64 KiB blocks it has read. */
+export function fixtureReader(name: FixtureName): Reader {
+  const fd = fixtureFd(name);
+  const blocks = new Map<number, Uint8Array>();
+  const block = (base: number): Uint8Array => {
+    let b = blocks.get(base);
+    if (b === undefined) {
+      blocks.set(base, (b = new Uint8Array(65536)));
+      readSync(fd, b, 0, 65536, base);
+    }
+    return b;
+  };
+  return {
+    size: fstatSync(fd).size,
+    name,
+    read(off, len) {
+      const o = off % 65536;
+      if (o + len > 65536) throw new Error(`read across blocks: ${off}+${len}`);
+      return block(off - o).subarray(o, o + len);
+    },
+  };
 }
 
 /** Make an image file of one's own of a fixture, sparse. */

@@ -88,10 +88,7 @@ export class Topology {
         this.f.error('bref-type', o.where, `${w.refText(r)} does not belong here`);
         continue;
       }
-      if (!this.keys(r, prev, lo, hi, bits, o)) {
-        prev = r;
-        continue;
-      }
+      if (!this.keys(r, prev, lo, hi, bits, o)) continue;
       prev = r;
       this.common(r, tid, o);
       sum.data += r.size;
