@@ -129,6 +129,8 @@ export interface Stats {
   unusedAllocated: number;
   stagedGranules: number;
   freemapBlocks: number;
+  /** Slots not in use, in all nodes of the topology. */
+  emptySlots: number;
 }
 
 export function newReport(): Report {
@@ -157,6 +159,7 @@ export function newReport(): Report {
       unusedAllocated: 0,
       stagedGranules: 0,
       freemapBlocks: 0,
+      emptySlots: 0,
     },
   };
 }

@@ -80,6 +80,7 @@ export class Topology {
     for (let i = 0; i < n; i++) {
       const at = base + i * w.REF_BYTES;
       if (b[at] === w.T_EMPTY) {
+        this.r.stats.emptySlots++;
         if (!w.zero(b, at, at + w.REF_BYTES)) this.f.error('empty-slot', o.where, `slot ${i} is empty but not zero`);
         continue;
       }
