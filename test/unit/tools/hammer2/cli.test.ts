@@ -48,7 +48,7 @@ describe('hammer2 commands', function () {
     const again = run(
       'newfs_hammer2',
       '-s',
-      '2g',
+      '128m',
       '--time',
       '1000',
       '--seed',
