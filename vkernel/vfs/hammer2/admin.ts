@@ -10,7 +10,7 @@ import * as d from './disk.js';
 import { Bref, BrefStats, BrefType, Check, Comp, Ino, ObjType, OpFlag, PfsType, Vol, rd64, wr64 } from './disk.js';
 import { flushAll, writeTree } from './flush.js';
 import type { Fs } from './fs.js';
-import { childMethods, LEAVES_INODE, newInodeBlock, setFilename, statOf, typeOf } from './icore.js';
+import { childMethods, LEAVES_INODE, newInodeBlock, setFilename, statOf, typeOf } from './inode.js';
 import { Node } from './node.js';
 import { ROOT_INUM } from './directory.js';
 import { Cursor, newBref } from './tree.js';

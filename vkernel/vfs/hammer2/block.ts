@@ -5,7 +5,7 @@
 import type { Codecs } from './codec/codecs.js';
 import * as d from './disk.js';
 import { Check, Comp } from './disk.js';
-import type { InodeCore } from './icore.js';
+import type { InodeCore } from './inode.js';
 
 /** Bytes a block is stored in before compression: the smallest power of two that holds what of the file is in it. */
 export function physicalBytes(bytes: number): number {

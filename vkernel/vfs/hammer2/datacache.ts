@@ -3,7 +3,7 @@
  * small and unaligned reads (page-sized readers have a page cache above).
  */
 import { PBUFSIZE } from './disk.js';
-import type { InodeCore } from './icore.js';
+import type { InodeCore } from './inode.js';
 
 export class DataBuf {
   dirty = false;

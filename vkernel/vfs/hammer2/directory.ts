@@ -7,7 +7,7 @@ import type { H2Emit } from './api.js';
 import { type DirHash, dirhash } from './dirhash.js';
 import * as d from './disk.js';
 import { Bref, BrefDirent, BrefType, Ino, type ObjType, ObjType as Type, rd64, wr64 } from './disk.js';
-import { childMethods, inumOf, LEAVES_DIRENT } from './icore.js';
+import { childMethods, inumOf, LEAVES_DIRENT } from './inode.js';
 import { Node } from './node.js';
 import { Cursor, newBref, type Tree } from './tree.js';
 

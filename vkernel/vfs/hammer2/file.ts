@@ -12,7 +12,7 @@ import type { DataBuf } from './datacache.js';
 import * as d from './disk.js';
 import { Bref, BrefType, Ino, ObjType, OpFlag, rd64 } from './disk.js';
 import type { Fs } from './fs.js';
-import { checkOf, coreOf, isDirect, LEAVES_DATA, setNum, sizeOf, typeOf } from './icore.js';
+import { checkOf, coreOf, isDirect, LEAVES_DATA, setNum, sizeOf, typeOf } from './inode.js';
 import type { Node } from './node.js';
 import { Cursor, newBref } from './tree.js';
 

@@ -13,7 +13,7 @@ import type { DataBuf } from './datacache.js';
 import * as d from './disk.js';
 import { Bref, BrefType, Ino, Vol, rd64, wr64 } from './disk.js';
 import type { Fs } from './fs.js';
-import { checkOf, sizeOf } from './icore.js';
+import { checkOf, sizeOf } from './inode.js';
 import type { Node } from './node.js';
 import type { H2Space } from './space.js';
 import { signHeader } from './volume.js';

@@ -18,7 +18,7 @@ import { dirhash } from './dirhash.js';
 import * as d from './disk.js';
 import { Ino, ObjType, Vol, rd64 } from './disk.js';
 import { flushAll, writeData } from './flush.js';
-import { filenameOf, LEAVES_INODE, typeOf } from './icore.js';
+import { filenameOf, LEAVES_INODE, typeOf } from './inode.js';
 import { Freemap } from './freemap.js';
 import { H2Io } from './io.js';
 import { Node, TYPE_ROOT } from './node.js';

@@ -9,7 +9,7 @@
  */
 import * as d from './disk.js';
 import { Bref, BrefStats, BrefType, cmp64, hex64, rd64, wr64 } from './disk.js';
-import type { InodeCore } from './icore.js';
+import type { InodeCore } from './inode.js';
 import type { PfsCore } from './pfs.js';
 
 /** Type of the root node: the four super-root slots of the volume header. */

@@ -33,7 +33,7 @@ import * as d from './disk.js';
 import { Bref, BrefStats, BrefType, type Check, type Comp, Ino, ObjType, OpFlag, rd64, wr64 } from './disk.js';
 import * as file from './file.js';
 import type { Fs } from './fs.js';
-import * as ic from './icore.js';
+import * as ic from './inode.js';
 import { Node } from './node.js';
 import { Cursor, newBref } from './tree.js';
 

@@ -16,7 +16,7 @@ import type { Codecs } from './codec/codecs.js';
 import * as d from './disk.js';
 import { Bref, BrefType, Ino, OpFlag, rd64 } from './disk.js';
 import type { H2Io } from './io.js';
-import { inodeFault } from './icore.js';
+import { inodeFault } from './inode.js';
 import { Node, NODE_OVERHEAD } from './node.js';
 import type { LogFn } from './volume.js';
 
