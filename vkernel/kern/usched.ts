@@ -27,6 +27,11 @@ declare module '../sys/globaldata.js' {
 export const USCHED_SLICE_NS = 10_000_000;
 /** A waking lwp takes the CPU from a running one that is ahead of it by more than this much virtual run time. */
 const WAKE_PREEMPT_NS = 2_000_000;
+/**
+ * That long the running lwp has to come into the kernel by itself. Interrupting it costs some 12 us, and who wakes others
+ * mostly traps again soon: two processes that talk through pipes would pay for it with every message.
+ */
+const WAKE_GRACE_NS = 100_000;
 /** A sleeper may be at most this far behind the others when it comes back: its bonus. */
 const SLEEP_BONUS_NS = 2 * USCHED_SLICE_NS;
 /** One trap of this many is timed for the user/system split. */
@@ -366,5 +371,7 @@ function preemptFor(u: UschedGlobal, us: UschedState, now: number): void {
   }
   if (victim === null) return;
   victim.us.resched = true;
-  victim.preemptUser();
+  if (us.rtpClass < victim.us.rtpClass) victim.preemptUser();
+  else
+    calloutResetAt(u.slices[victim.us.vcpu], Math.min(now + WAKE_GRACE_NS, victim.us.sliceStartNs + USCHED_SLICE_NS));
 }

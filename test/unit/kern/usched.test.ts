@@ -134,21 +134,40 @@ describe('usched', () => {
     expect(idle.us.cpuNs).to.equal(0);
   });
 
-  it('lets a lwp that sleeps a lot run at once when it wakes', () => {
-    const m = boot(1);
-    const hogs = [new Hog('a'), new Hog('b')];
-    for (const h of hogs) uschedReturn(h);
-    const shell = new Hog('shell');
-    uschedReturn(shell);
-    compute(m, [...hogs, shell], 50e6);
-    while (!shell.inUser) compute(m, [...hogs, shell], 1e6);
-    shell.inUser = false;
-    uschedRelease(shell);
-    compute(m, hogs, 500e6);
-    uschedReturn(shell);
-    for (const h of hogs) h.trapIfPreempted();
-    expect(shell.inUser).to.equal(true);
-  });
+  for (const [name, self] of [
+    ['at the next trap of who has the cpu', true],
+    ['by a preemption when there is none within 100 us', false],
+  ] as const)
+    it(`lets a lwp that sleeps a lot run when it wakes, ${name}`, () => {
+      const m = boot(1);
+      const hogs = [new Hog('a'), new Hog('b')];
+      for (const h of hogs) uschedReturn(h);
+      const shell = new Hog('shell');
+      uschedReturn(shell);
+      compute(m, [...hogs, shell], 50e6);
+      while (!shell.inUser) compute(m, [...hogs, shell], 1e6);
+      shell.inUser = false;
+      uschedRelease(shell);
+      compute(m, hogs, 500e6);
+      const runner = hogs.find((h) => h.inUser)!;
+      expect(runner.preempted).to.equal(false);
+      uschedReturn(shell);
+      m.advance(50e3);
+      expect(runner.preempted).to.equal(false);
+      if (self) {
+        runner.inUser = false;
+        uschedTrap(runner);
+        uschedReturn(runner);
+        m.advance(200e3);
+        expect(runner.preempted).to.equal(false);
+      } else {
+        m.advance(60e3);
+        expect(runner.preempted).to.equal(true);
+        runner.trapIfPreempted();
+      }
+      expect(runner.inUser).to.equal(false);
+      expect(shell.inUser).to.equal(true);
+    });
 
   it('lets all others go first after uschedYield', () => {
     const m = boot(1);
