@@ -2,7 +2,8 @@
   "targets": [
     {
       "target_name": "vkernel_native",
-      "sources": [ "native/addon/addon.cc", "native/addon/digest.cc", "native/addon/host.cc", "native/addon/files.cc", "native/addon/disk.cc" ],
+      "sources": [ "native/addon/addon.cc", "native/addon/digest.cc", "native/addon/host.cc", "native/addon/files.cc", "native/addon/disk.cc",
+        "native/addon/fuse.cc" ],
       "include_dirs": [ "<!@(node -p \"require('node-addon-api').include\")" ],
       "cflags!": [ "-fno-exceptions" ],
       "cflags_cc!": [ "-fno-exceptions" ],

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=64
 /**
- * vkernel: boot the kernel, or run one program on it. See options.ts for the flags.
+ * vkernel: boot the kernel, or run one program on it (options.ts has the flags), or mount an image here (mount.ts).
  *
  * Exit codes: `run` exits with the program's status (128 + signal when killed). Boot: 0 after halt; 64 wrong usage; 66
  * unreadable input; 70 the host refuses something the machine needs; 134 a kernel panic.
@@ -15,6 +15,11 @@ function version(): string {
 }
 
 async function main(): Promise<number> {
+  const [, , command, ...rest] = process.argv;
+  if (command === 'mount' || command === 'umount') {
+    const { mountMain, umountMain } = await import('./mount.js');
+    return command === 'mount' ? mountMain(rest) : umountMain(rest);
+  }
   let options: Options;
   try {
     options = parseOptions(process.argv.slice(2), availableParallelism());

@@ -42,6 +42,14 @@ export interface NativeHost {
   close(): void;
 }
 
+/** /dev/fuse: see fuse.cc. */
+export interface NativeFuse {
+  read(buf: Uint8Array, spinNs: number, waitMs: number): number;
+  write(buf: Uint8Array, len: number): number;
+  arm(): void;
+  close(): void;
+}
+
 export interface NativeModule {
   Host: new (ramBytes: number, maxVm: number, stubPath: string, onDoorbell: () => void) => NativeHost;
   // Results below are -errno of the host when negative. `out` is a Float64Array(14): see files.cc.
@@ -72,6 +80,11 @@ export interface NativeModule {
   cookedMode(): void;
   openDisk(path: string, write: boolean): number;
   diskSize(fd: number): number;
+  FuseDevice: new (fd: number, onReady: () => void) => NativeFuse;
+  fuseOpen(): number;
+  mount(source: string, dir: string, type: string, flags: number, data: string): number;
+  umount(dir: string, lazy: boolean, done: (result: number) => void): void;
+  fusermount(dir: string, options: string): number;
 }
 
 /** Folder of the package: the one that holds package.json, above dist/ or the sources. */
