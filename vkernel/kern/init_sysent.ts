@@ -28,6 +28,7 @@ import { procctlSyscalls } from './kern_procctl.js';
 import { schedSyscalls } from './kern_sched.js';
 import { varsymSyscalls } from './kern_varsym.js';
 import { ptraceSyscalls } from './sys_process.js';
+import { linkerSyscalls } from './kern_linker.js';
 import { makeSysent, type Sysent } from './syscalls.js';
 import { vfsSyscalls } from './vfs_init.js';
 
@@ -63,6 +64,7 @@ export function joinSysent(): (Sysent | null)[] {
     schedSyscalls,
     varsymSyscalls,
     ptraceSyscalls,
+    linkerSyscalls,
     refusedSyscalls,
   );
   return sysent;

@@ -8,7 +8,7 @@
  */
 import { Prot, Reg } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
-import { E2BIG, EFAULT, EINTR, EJUSTRETURN, ENOEXEC, ENOMEM, Errno } from '../sys/errno.js';
+import { E2BIG, EBADF, EFAULT, EINTR, EJUSTRETURN, ENOENT, ENOEXEC, ENOMEM, Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { SIGABRT, SIGCHLD, SIGTRAP, SIG_DFL, SIG_IGN } from '../sys/signal.js';
 import type { SyscallImpls } from '../sys/syscall.js';
@@ -19,9 +19,10 @@ import { vmMapInsert } from '../vm/vm_map.js';
 import { vmPageAlloc } from '../vm/vm_page.js';
 import { type Vmspace, vmspaceExec, vmspaceFree } from '../vm/vmspace.js';
 import { MNT_NOSUID, mountFlags } from '../vfs/mount.js';
-import { cacheDrop, cacheFullpath } from '../vfs/namecache.js';
-import { vnOpenExec, vnRead } from '../vfs/vfs_vnops.js';
-import { S_ISGID, S_ISUID, type Vnode, vrele } from '../vfs/vnode.js';
+import { cacheDrop, cacheFullpath, cacheHold, type Namecache } from '../vfs/namecache.js';
+import { execCheck, vnOpenExec, vnRead, vopGetattr } from '../vfs/vfs_vnops.js';
+import { DTYPE_VNODE, FD_CLOEXEC, fdget, FREAD, FWRITE } from './file.js';
+import { S_ISGID, S_ISUID, type Vnode, vref, vrele } from '../vfs/vnode.js';
 import { type ElfImage, PF_R, PF_W, PF_X, isElf, parseElf } from './imgact_elf.js';
 import { fdcloexec, fdunshare } from './kern_descrip.js';
 import { singleThread } from './kern_exit.js';
@@ -101,9 +102,19 @@ function* fetchVector(lwp: Lwp, va: number, out: string[], total: { n: number })
 
 /** Find and check the program `path`; follows `#!` once. The vnode comes with a reference. */
 function* openProgram(lwp: Lwp, path: string, argv: string[], depth: number): Blocking<Program | Errno> {
-  const p = lwp.proc;
   const found = yield* vnOpenExec(lwp, path);
-  if (found instanceof Errno) return found;
+  return found instanceof Errno ? found : yield* loadProgram(lwp, found, path, argv, depth);
+}
+
+/** The same for a file that has been found and checked; takes over its vnode use and its name. */
+function* loadProgram(
+  lwp: Lwp,
+  found: { vp: Vnode; ncp: Namecache },
+  path: string,
+  argv: string[],
+  depth: number,
+): Blocking<Program | Errno> {
+  const p = lwp.proc;
   const { vp, ncp } = found;
   const first = new Uint8Array(PAGE);
   const got = yield* vnRead(vp, first, 0, p.cred);
@@ -362,10 +373,13 @@ function applySetId(p: Proc, vp: Vnode, nosuid: boolean): void {
  * return a failure ends the process (lwp.exited).
  */
 export function* execProgram(lwp: Lwp, path: string, args: ExecArgs): Blocking<Errno | null> {
-  const p = lwp.proc;
   const argv = args.argv.length === 0 ? [path] : args.argv;
   const prog = yield* openProgram(lwp, path, argv, 0);
-  if (prog instanceof Errno) return prog;
+  return prog instanceof Errno ? prog : yield* runProgram(lwp, prog, args);
+}
+
+function* runProgram(lwp: Lwp, prog: Program, args: ExecArgs): Blocking<Errno | null> {
+  const p = lwp.proc;
   let interp: Program | null = null;
   if (prog.image.interp !== null) {
     const i = yield* openProgram(lwp, prog.image.interp, [], 1);
@@ -486,8 +500,43 @@ function* sysExecve(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
   return e ?? EJUSTRETURN;
 }
 
+/** fexecve: the program is an open file. It must be open for reading only. */
+function* sysFexecve(lwp: Lwp, a: Float64Array): Blocking<number | Errno> {
+  const p = lwp.proc;
+  const [fd, argvVa, envVa] = a;
+  const fp = fdget(p, fd);
+  if (fp instanceof Errno) return fp;
+  if (fp.type !== DTYPE_VNODE || fp.ncp === null || (fp.flags & (FREAD | FWRITE)) !== FREAD) return EBADF;
+  if (argvVa === 0) return EFAULT;
+  const vp = vref(fp.data as Vnode);
+  const ncp = cacheHold(fp.ncp);
+  const args: ExecArgs = { argv: [], envv: [] };
+  const total = { n: 0 };
+  const va = yield* vopGetattr(vp);
+  let e = va instanceof Errno ? va : execCheck(vp, p.cred, ncp);
+  e ??= yield* fetchVector(lwp, argvVa, args.argv, total);
+  if (e === null && envVa !== 0) e = yield* fetchVector(lwp, envVa, args.envv, total);
+  if (e !== null) {
+    vrele(vp);
+    cacheDrop(ncp);
+    return e;
+  }
+  const path = `/dev/fd/${fd}`;
+  // A script's interpreter could not open it any more.
+  const cloexec = (p.fd.fdflags[fd] & FD_CLOEXEC) !== 0;
+  const argv = args.argv.length === 0 ? [path] : args.argv;
+  const prog = yield* loadProgram(lwp, { vp, ncp }, path, argv, 0);
+  if (prog instanceof Errno) return prog;
+  if (cloexec && prog.vp !== vp) {
+    vrele(prog.vp);
+    return ENOENT;
+  }
+  return (yield* runProgram(lwp, prog, args)) ?? EJUSTRETURN;
+}
+
 export const execSyscalls: SyscallImpls = {
   execve: { block: sysExecve, full: true },
+  fexecve: { block: sysFexecve, full: true },
 };
 
 declare module '../sys/globaldata.js' {

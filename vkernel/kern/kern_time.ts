@@ -22,6 +22,9 @@ declare module '../sys/globaldata.js' {
   interface GlobalData {
     /** What settimeofday added to the wall clock, ns. */
     wallAdjustNs: bigint;
+    /** What adjtime has still to add to it, and when the next step is. */
+    adjLeftNs: number;
+    adjTimer: Callout;
     /** Sleepers that only time or signals wake. */
     sleepq: WaitQ;
   }
@@ -29,6 +32,8 @@ declare module '../sys/globaldata.js' {
 
 export function timeInit(): void {
   gd.wallAdjustNs = 0n;
+  gd.adjLeftNs = 0;
+  gd.adjTimer = new Callout();
   gd.sleepq = new WaitQ();
 }
 
@@ -170,8 +175,54 @@ function setWall(lwp: Lwp, va: number, unit: 1 | 1000): number | Errno {
   if (e !== null) return e;
   if (getTime(outView, 0, unit) instanceof Errno) return EINVAL;
   const ns = outView.getBigInt64(0, true) * 1_000_000_000n + outView.getBigInt64(8, true) * BigInt(unit);
-  gd.wallAdjustNs += ns - wallNs();
+  moveWall(ns - wallNs());
   return 0;
+}
+
+/** Move the wall clock, and with it the times that files get. */
+function moveWall(ns: bigint): void {
+  gd.wallAdjustNs += ns;
+  const base = bootWallNs();
+  gd.vfs.wallSec = Number(base / 1_000_000_000n);
+  gd.vfs.wallNsec = Number(base % 1_000_000_000n);
+}
+
+/** adjtime moves the clock by so much a second; ten times as fast when it is more than a second off. */
+const ADJ_STEP_NS = 500_000;
+const ADJ_BIG_NS = 1e9;
+
+/** adjtime(delta, olddelta): slew the wall clock. olddelta gets what was left of the last adjustment. */
+function tryAdjtime(lwp: Lwp, a: Float64Array): number | Errno {
+  if (a[0] !== 0 && !credIsHostSuper(lwp.proc.cred)) return EPERM;
+  let delta = 0;
+  if (a[0] !== 0) {
+    const e = copyin(lwp.proc.vm, a[0], out, 0, 16);
+    if (e !== null) return e;
+    delta = Number(outView.getBigInt64(0, true)) * 1e9 + Number(outView.getBigInt64(8, true)) * 1000;
+    if (Math.abs(delta) > MAX_SLEEP_NS) return EINVAL;
+  }
+  if (a[1] !== 0) {
+    const sec = Math.trunc(gd.adjLeftNs / 1e9);
+    outView.setBigInt64(0, BigInt(sec), true);
+    outView.setBigInt64(8, BigInt(Math.trunc((gd.adjLeftNs - sec * 1e9) / 1000)), true);
+    const e = copyout(lwp.proc.vm, out, 0, a[1], 16);
+    if (e !== null) return e;
+  }
+  if (a[0] !== 0) {
+    gd.adjLeftNs = delta;
+    if (delta !== 0) calloutReset(gd.adjTimer, 1e9, slew);
+    else calloutStop(gd.adjTimer);
+  }
+  return 0;
+}
+
+function slew(): void {
+  const left = gd.adjLeftNs;
+  const most = Math.abs(left) > ADJ_BIG_NS ? ADJ_STEP_NS * 10 : ADJ_STEP_NS;
+  const step = Math.max(-most, Math.min(most, left));
+  moveWall(BigInt(step));
+  gd.adjLeftNs = left - step;
+  if (gd.adjLeftNs !== 0) calloutReset(gd.adjTimer, 1e9, slew);
 }
 
 /** The longest timer that is kept exactly; longer sleeps are this long. */
@@ -312,6 +363,7 @@ export const timeSyscalls: SyscallImpls = {
   getcpuclockid: userCall(tryGetcpuclockid),
   clock_settime: userCall((l, a) => (a[0] === 0 ? setWall(l, a[1], 1) : EINVAL)),
   gettimeofday: userCall(tryGettimeofday),
+  adjtime: userCall(tryAdjtime),
   settimeofday: userCall((l, a) => setWall(l, a[0], 1000)),
   nanosleep: { block: sysNanosleep },
   clock_nanosleep: { block: sysClockNanosleep },

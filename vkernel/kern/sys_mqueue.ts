@@ -43,6 +43,7 @@ import {
 import { fdalloc, fdcheck, fdclose } from './kern_descrip.js';
 import { Klist, knoteKlist } from './kern_knote.js';
 import { psignal } from './kern_sig.js';
+import { bootWallNs } from './kern_time.js';
 import { PCATCH, tsleep, WaitQ, wakeup } from './lwkt_thread.js';
 import { credIsSuper, type Lwp, type Proc, type Ucred } from './proc.js';
 
@@ -200,7 +201,7 @@ function* deadline(lwp: Lwp, uva: number): Blocking<number | Errno> {
   const v = new DataView(b.buffer);
   const nsec = v.getBigInt64(8, true);
   if (nsec < 0n || nsec >= 1_000_000_000n) return EINVAL;
-  return Number(v.getBigInt64(0, true) * 1_000_000_000n + nsec - gd.machine.wallBaseNs);
+  return Number(v.getBigInt64(0, true) * 1_000_000_000n + nsec - bootWallNs());
 }
 
 /** Sleep until `ready` or the deadline. */

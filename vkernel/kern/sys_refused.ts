@@ -10,6 +10,7 @@ const refuse = (e: Errno, why: string): SyscallImpl => ({ try: () => e, refused:
 
 const aio = refuse(ENOSYS, 'ENOSYS: DragonFly has removed asynchronous I/O; libc keeps the entry points');
 const nested = refuse(EOPNOTSUPP, 'EOPNOTSUPP: sysctl vm.vkernel_enable is 0, a vkernel does not run vkernels');
+const noSyscap = refuse(EINVAL, 'EINVAL: this kernel is a 6.4-RELEASE, and system capabilities came after it');
 const vmspaceIo = refuse(EINVAL, "EINVAL: DragonFly's never worked either");
 
 export const refusedSyscalls: SyscallImpls = {
@@ -29,6 +30,8 @@ export const refusedSyscalls: SyscallImpls = {
   vmspace_mcontrol: nested,
   vmspace_pread: vmspaceIo,
   vmspace_pwrite: vmspaceIo,
+  syscap_get: noSyscap,
+  syscap_set: noSyscap,
   nfssvc: {
     try(lwp) {
       lwpSignal(lwp, SIGSYS);

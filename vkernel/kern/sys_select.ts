@@ -9,7 +9,7 @@
 import type { Blocking } from '../sys/blocking.js';
 import { EBADF, EINTR, EINVAL, ERESTART, EWOULDBLOCK, Errno, NOTNOW } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
-import type { SyscallImpls } from '../sys/syscall.js';
+import type { SyscallImpl, SyscallImpls } from '../sys/syscall.js';
 import { copyin, copyinB, copyout, copyoutB } from '../vm/vm_user.js';
 import { DTYPE_VNODE, type File, type FileDesc } from './file.js';
 import {
@@ -372,16 +372,19 @@ function* applyMask(lwp: Lwp, uva: number): Blocking<Errno | null> {
   return null;
 }
 
-export const selectSyscalls: SyscallImpls = {
-  poll: {
-    try(lwp, a) {
-      if (a[2] < -1) return EINVAL;
-      return tryPollNs(lwp, a[0], a[1], pollNs(a[2]));
-    },
-    *block(lwp, a) {
-      return yield* blockPollNs(lwp, a[0], a[1], pollNs(a[2]));
-    },
+const poll: SyscallImpl = {
+  try(lwp, a) {
+    if (a[2] < -1) return EINVAL;
+    return tryPollNs(lwp, a[0], a[1], pollNs(a[2]));
   },
+  *block(lwp, a) {
+    return yield* blockPollNs(lwp, a[0], a[1], pollNs(a[2]));
+  },
+};
+
+export const selectSyscalls: SyscallImpls = {
+  poll,
+  openbsd_poll: poll,
   ppoll: {
     *block(lwp, a) {
       const [fds, nfds, ts, mask] = a;

@@ -7,7 +7,7 @@
  * Counterpart: sys/kern/sysv_ipc.c; dragonfly-abi.md 3.9
  */
 import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM, Errno } from '../sys/errno.js';
-import { gd } from '../sys/globaldata.js';
+import { wallNs } from './kern_time.js';
 import { type Lwp, type Ucred, credIsSuper } from './proc.js';
 
 export const IPC_CREAT = 0o1000;
@@ -132,4 +132,4 @@ export function setPerm(v: DataView, o: number, p: IpcPerm): void {
 }
 
 /** Seconds since the epoch. */
-export const ipcTime = (): bigint => (gd.machine.wallBaseNs + BigInt(Math.floor(gd.machine.now()))) / 1_000_000_000n;
+export const ipcTime = (): bigint => wallNs() / 1_000_000_000n;
