@@ -14,7 +14,10 @@ const top = dirname(dirname(fileURLToPath(import.meta.url)));
 const prefix = dirname(dirname(process.execPath));
 const local = existsSync(join(prefix, 'include/node/node_api.h'));
 const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
-const command = process.argv[2] ?? 'rebuild';
-const args = [gyp, command, ...(local ? [`--nodedir=${prefix}`] : [])];
-const r = spawnSync(process.execPath, args, { cwd: top, stdio: 'inherit' });
-process.exit(r.status ?? 1);
+// Not `rebuild`: that begins with removing build/, where the user's root image may be.
+const commands = process.argv.length > 2 ? process.argv.slice(2) : ['configure', 'build'];
+for (const command of commands) {
+  const args = [gyp, command, ...(local ? [`--nodedir=${prefix}`] : [])];
+  const r = spawnSync(process.execPath, args, { cwd: top, stdio: 'inherit' });
+  if (r.status !== 0) process.exit(r.status ?? 1);
+}

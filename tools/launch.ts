@@ -20,7 +20,7 @@ import { type BootOptions, Kernel, type RunOptions } from '../vkernel/kern/init_
 import { Errno } from '../vkernel/sys/errno.js';
 import { hammer2SetCodecs } from '../vkernel/vfs/hammer2/hammer2_vfsops.js';
 import { whyNotExec } from './elf.js';
-import { EX_NOINPUT, EX_PANIC, EX_SOFTWARE, fileError, type Options, UsageError } from './options.js';
+import { EX_NOINPUT, EX_PANIC, EX_SOFTWARE, fileError, type Options, parseDisk, UsageError } from './options.js';
 
 const EX_CANTCREAT = 73;
 
@@ -184,6 +184,17 @@ function exitCode(code: StopCode, o: Options): number {
   }
 }
 
+/** Make the root image. */
+async function firstUse(path: string, sizeBytes: number): Promise<void> {
+  const { makeRootImage } = await import('./root_image.js');
+  process.stderr.write(`vkernel: making ${path}, ${Math.floor(sizeBytes / 2 ** 20)} MB, sparse\n`);
+  try {
+    makeRootImage(path, sizeBytes);
+  } catch (e) {
+    throw new UsageError(EX_CANTCREAT, `${path}: ${e instanceof Error ? e.message : String(e)}`);
+  }
+}
+
 /** Boot (again and again while the guest reboots) and return the exit code. */
 export async function launch(o: Options, version: string): Promise<number> {
   if (o.command === 'run') planMounts(o);
@@ -198,6 +209,10 @@ export async function launch(o: Options, version: string): Promise<number> {
   };
   process.on('uncaughtException', panicked);
   try {
+    if (o.root !== null) {
+      if (!existsSync(o.root.path)) await firstUse(o.root.path, o.root.sizeBytes);
+      o.disks.unshift(parseDisk(o.root.path, 'rw'));
+    }
     if (o.disks.length > 0) {
       // Only then: node:crypto and node:zlib take their time to load.
       const { hostCodecs } = await import('../vkernel/machine/host/codecs.js');

@@ -111,7 +111,7 @@ function parseCpus(text: string): number {
   return n;
 }
 
-function parseDisk(text: string, mode: DiskOption['mode']): DiskOption {
+export function parseDisk(text: string, mode: DiskOption['mode']): DiskOption {
   const colon = text.lastIndexOf(':');
   const path = colon > 0 ? text.slice(0, colon) : text;
   const serno = colon > 0 ? text.slice(colon + 1) : '';
