@@ -1,12 +1,15 @@
 /** Helpers of tests of the read-write HAMMER2 library: a device in memory, opening, and operations by path. */
+import { check } from '../../tools/hammer2/check/check.js';
 import type { BlockDevice } from '../../vkernel/sys/blockdev.js';
 import { type Blocking, runSync } from '../../vkernel/sys/blocking.js';
 import { EIO, ENOENT, ENOSPC, ENXIO, Errno } from '../../vkernel/sys/errno.js';
 import type { H2Create } from '../../vkernel/vfs/hammer2/api.js';
 import { BrefType, ObjType } from '../../vkernel/vfs/hammer2/disk.js';
 import { Fs, type FsOptions } from '../../vkernel/vfs/hammer2/fs.js';
+import { type NewfsOptions, newfs } from '../../vkernel/vfs/hammer2/newfs.js';
 import type { PfsCore } from '../../vkernel/vfs/hammer2/pfs.js';
 import type { H2Space } from '../../vkernel/vfs/hammer2/space.js';
+import { MemDevice } from './hammer2_build.js';
 import { must } from './hammer2_tree.js';
 
 /** Allocates upwards from `begin` to `end` and knows nothing of what is below. For tests of the topology alone. */
@@ -166,6 +169,33 @@ export function testOptions(o: Partial<FsOptions> = {}): FsOptions {
 export function openRw(dev: BlockDevice | readonly BlockDevice[], o: Partial<FsOptions> = {}): Fs {
   const devs = 'read' in dev ? [dev] : dev;
   return must(runSync(Fs.open(devs, testOptions(o))), 'open');
+}
+
+/** A volume in memory as newfs makes it, with LOCAL and DATA. */
+export function freshVolume(bytes: number, o: Partial<NewfsOptions> = {}): MemDevice {
+  const dev = new MemDevice('vkd0', bytes);
+  must(
+    runSync(newfs([dev], { nowUs: 1_600_000_000_000_000, random: testOptions().random, blank: true, ...o })),
+    'newfs',
+  );
+  return dev;
+}
+
+interface Peek {
+  readonly sizeBytes: number;
+  peek(off: number, len: number): Uint8Array;
+}
+/** What the checker finds, errors and warnings, a line each. */
+export function faults(dev: Peek | readonly Peek[], o: { older?: boolean; errorsOnly?: boolean } = {}): string[] {
+  const devs = 'peek' in dev ? [dev] : dev;
+  const r = check(
+    devs.map((d) => ({ size: d.sizeBytes, read: (off, len) => d.peek(off, len) })),
+    { olderHeaders: o.older ?? false },
+  );
+  if (r.fatal !== null) return [r.fatal];
+  // A file with several names says of which directory it was last; the others may go.
+  const list = r.findings.filter((f) => f.level === 'error' || (o.errorsOnly !== true && f.code !== 'parent'));
+  return list.map((f) => `${f.level} ${f.code}: ${f.where}: ${f.message}`);
 }
 
 export const defaults: Omit<H2Create, 'type'> = { mode: 0o644, uid: 0, gid: 0 };

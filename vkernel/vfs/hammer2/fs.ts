@@ -302,10 +302,15 @@ export class Fs implements H2Device {
     const { space } = this;
     if (space === null) return EROFS;
     if (this.emergency) return removal ? null : EROFS;
-    const left = space.freeBytes - this.pending - need;
+    const left = space.freeBytes - this.unusable - this.pending - need;
     if (removal ? left > 0 : left >= this.reserveBytes / (this.isRoot() ? 2 : 1)) return null;
     this.noSpace = true;
     return ENOSPC;
+  }
+  /** Free bytes that cannot be had: the rest of the segment that newfs' inodes are in counts as free but never is (10.4). */
+  private get unusable(): number {
+    const begin = rd64(this.header, Vol.ALLOCATOR_BEG);
+    return Math.ceil(begin / d.RESERVED_BYTES) * d.RESERVED_BYTES - begin;
   }
   private get reserveBytes(): number {
     return Math.max(4 * MIB, Math.floor(rd64(this.header, Vol.ALLOCATOR_SIZE) / 20));
