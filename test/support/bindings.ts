@@ -78,10 +78,32 @@ export interface RustStruct {
 }
 
 const primitive: Record<string, number> = {
-  u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, u64: 8, i64: 8, usize: 8, isize: 8, f32: 4, f64: 8, bool: 1,
-  c_char: 1, c_schar: 1, c_uchar: 1, c_short: 2, c_ushort: 2, c_int: 4, c_uint: 4, c_long: 8, c_ulong: 8,
-  c_longlong: 8, c_ulonglong: 8, c_void: 1,
-}; // prettier-ignore
+  u8: 1,
+  i8: 1,
+  u16: 2,
+  i16: 2,
+  u32: 4,
+  i32: 4,
+  u64: 8,
+  i64: 8,
+  usize: 8,
+  isize: 8,
+  f32: 4,
+  f64: 8,
+  bool: 1,
+  c_char: 1,
+  c_schar: 1,
+  c_uchar: 1,
+  c_short: 2,
+  c_ushort: 2,
+  c_int: 4,
+  c_uint: 4,
+  c_long: 8,
+  c_ulong: 8,
+  c_longlong: 8,
+  c_ulonglong: 8,
+  c_void: 1,
+};
 
 export class RustLibc {
   static dir(): string | null {

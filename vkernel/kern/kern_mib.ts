@@ -40,7 +40,7 @@ export class Mib {
   maxfiles = 65536;
   maxfilesperproc = 32768;
   corefile = '%N.core';
-  coredump = 0;
+  coredump = 1;
   logsigexit = 1;
   bootfile = '/boot/kernel/vkernel';
   gettimeofdayQuick = 0;

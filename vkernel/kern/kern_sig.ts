@@ -26,6 +26,7 @@ import {
   sigdelset,
   sigismember,
 } from '../sys/signal.js';
+import { coredump } from './kern_core.js';
 import { exit1 } from './kern_exit.js';
 import { WaitQ, lwktInterrupt, tsleep, wakeup } from './lwkt_thread.js';
 import {
@@ -42,6 +43,8 @@ import {
 import { kprintf } from './subr_prf.js';
 import { uschedRelease } from './usched.js';
 
+/** In a wait status: there is a core file. */
+const WCOREFLAG = 0x80;
 const STOP_SIGNALS = [17, 18, 21, 22];
 
 /** Stop signals that are not to be acted on: stopping a vfork child would block its parent for good. */
@@ -267,9 +270,21 @@ export function procTraceResume(p: Proc, sig: number): void {
 /** The default action of a signal that ends the process. Never returns to user mode. */
 export function* sigexit(lwp: Lwp, sig: number): Blocking<void> {
   const p = lwp.proc;
-  if (sigDefault(sig) === SigDefault.CORE && gd.logsigexit)
-    kprintf('pid %d (%s), uid %d: exited on signal %d\n', p.pid, p.comm, p.cred.uid, sig);
-  yield* exit1(lwp, sig);
+  let status = sig;
+  if (sigDefault(sig) === SigDefault.CORE && p.singleThreader === null) {
+    const dumped = (yield* coredump(lwp, sig)) === null;
+    if (dumped) status |= WCOREFLAG;
+    if (gd.logsigexit)
+      kprintf(
+        'pid %d (%s), uid %d: exited on signal %d%s\n',
+        p.pid,
+        p.comm,
+        p.cred.uid,
+        sig,
+        dumped ? ' (core dumped)' : '',
+      );
+  }
+  yield* exit1(lwp, status);
 }
 
 /** Are children of `p` to vanish without becoming zombies? */
