@@ -48,6 +48,8 @@ function* writeBlock(fs: Fs, space: H2Space, node: Node, b: DataBuf, stored: Sto
   const p = place();
   const i = p.slotOf(hi, lo);
   const at = p.at(i);
+  const old = p.u8[at + Bref.DATA_OFF] & 0x3f;
+  if (old > 0) tree.garbage += 2 ** old;
   p.u8[at + Bref.METHODS] = (check << 4) | stored.comp;
   p.setDataOff(i, dataOff);
   fs.tree.checker.set(p.u8, p.v, at, stored.buf, stored.len);
@@ -103,6 +105,7 @@ function* writeNode(fs: Fs, space: H2Space, x: Node): Blocking<Errno | null> {
     dataOff = old;
     p.u8[at + Bref.FLAGS] |= d.BREF_EMERG_MIP;
   } else p.u8[at + Bref.FLAGS] &= ~d.BREF_EMERG_MIP;
+  if ((p.u8[at + Bref.DATA_OFF] & 0x3f) > 0) fs.tree.garbage += size;
   p.setDataOff(i, dataOff);
   fs.tree.checker.set(p.u8, p.v, at, x.u8, size);
   wr64(p.v, at + Bref.MIRROR_TID, fs.mirrorTid + 1);
@@ -156,6 +159,7 @@ export function* flushAll(fs: Fs): Blocking<Errno | null> {
   fs.mirrorTid = tid;
   if (h !== null) return report(fs, h);
   space.committed();
+  fs.keepRoot();
   if (root.dirty) fs.tree.markClean(root);
   fs.headerDue = false;
   fs.stats.headers++;

@@ -27,6 +27,9 @@ const LINEAR_FULL = SEG;
 /** Clean leaves kept in memory. */
 const MAX_LEAVES = 128;
 
+/** One bit a granule of 1 GiB. */
+export const GIB_BITMAP_BYTES = d.GIB / GRANULE / 8;
+
 /** Leaf record, 128 bytes. */
 const enum Rec {
   LINEAR = 0x00, // i32 byte offset in the segment where small blocks go on
@@ -383,6 +386,88 @@ export class Freemap implements H2Space {
     this.markDirty(b);
     this.changed = true;
     return null;
+  }
+
+  // --- freeing ------------------------------------------------------------------------------------------------------
+
+  /**
+   * Bring one GiB in line with what a walk found in use: one bit a granule. What was not found is staged, or freed if it was
+   * staged before. Nobody allocates meanwhile.
+   *
+   * @returns bytes found in use, and freed now
+   */
+  *merge(gib: number, used: Uint8Array): Blocking<{ usedBytes: number; freedBytes: number } | Errno> {
+    let any = false;
+    for (const x of used) any ||= x !== 0;
+    // No leaf, and nothing in use: all is free already.
+    if (!any && !(yield* this.exists(gib))) return { usedBytes: 0, freedBytes: 0 };
+    const b = yield* this.leaf(gib);
+    if (b instanceof Errno) return b;
+    const { v, u8 } = b;
+    let usedBytes = 0;
+    let freedBytes = 0;
+    for (let seg = 0; seg < SEGS; seg++) {
+      const start = b.key + seg * SEG;
+      if (seg === 0 || start < this.begin || start + SEG > this.total) continue;
+      const at = seg * Rec.SIZE;
+      let changed = false;
+      let live = false;
+      for (let g = 0; g < SEG / GRANULE; g++) {
+        const bit = seg * 256 + g;
+        const inUse = (used[bit >> 3] & (1 << (bit & 7))) !== 0;
+        const i = at + Rec.BITMAP + (g >> 2);
+        const shift = (g & 3) * 2;
+        const pair = (u8[i] >> shift) & 3;
+        if (inUse) usedBytes += GRANULE;
+        let now = pair;
+        if (inUse) now = 3;
+        else if (pair === 3) now = 2;
+        else if (pair === 2 || pair === 1) now = 0;
+        if (now !== 0) live = true;
+        if (now === pair) continue;
+        changed = true;
+        u8[i] = (u8[i] & ~(3 << shift)) | (now << shift);
+        if (now === 0) {
+          this.credit(v, at, GRANULE);
+          freedBytes += GRANULE;
+        } else if (pair === 0) {
+          this.credit(v, at, -GRANULE);
+          this.log(`hammer2: freemap: block at 0x${(start + g * GRANULE).toString(16)} was in use but marked free`);
+        }
+      }
+      if (!changed) continue;
+      this.markDirty(b);
+      this.changed = true;
+      if (!live) {
+        u8.fill(0, at, at + Rec.BITMAP);
+        v.setUint32(at + Rec.AVAIL, SEG, true);
+        continue;
+      }
+      // Small blocks go on only in a granule that is still in use.
+      const linear = v.getInt32(at + Rec.LINEAR, true);
+      if (linear % GRANULE === 0) continue;
+      const g = Math.floor(linear / GRANULE);
+      const good = linear > 0 && linear < SEG && ((u8[at + Rec.BITMAP + (g >> 2)] >> ((g & 3) * 2)) & 3) === 3;
+      if (!good) v.setInt32(at + Rec.LINEAR, (g + 1) * GRANULE, true);
+    }
+    return { usedBytes, freedBytes };
+  }
+
+  private credit(v: DataView, at: number, bytes: number): void {
+    v.setUint32(at + Rec.AVAIL, Math.max(0, Math.min(SEG, v.getUint32(at + Rec.AVAIL, true) + bytes)), true);
+    this.free += bytes;
+  }
+
+  /** Is there a leaf for this GiB? What cannot be read counts as there. */
+  private *exists(gib: number): Blocking<boolean> {
+    const key = gib * d.GIB;
+    for (let parent: FmBlock | null = null; ;) {
+      const at = this.slotFor(parent, key);
+      if (at < 0) return false;
+      const b: FmBlock | Errno = yield* this.load(parent, at);
+      if (b instanceof Errno || b.level === 1) return true;
+      parent = b;
+    }
   }
 
   // --- writing ------------------------------------------------------------------------------------------------------

@@ -8,15 +8,16 @@
  */
 import type { BlockDevice } from '../../sys/blockdev.js';
 import type { Blocking } from '../../sys/blocking.js';
-import { EBUSY, EINVAL, EIO, ENOENT, ENOSPC, ENXIO, EOPNOTSUPP, EROFS, Errno, NOTNOW } from '../../sys/errno.js';
+import { EBUSY, EINVAL, EIO, ENOENT, ENOSPC, ENXIO, EROFS, Errno, NOTNOW } from '../../sys/errno.js';
 import * as admin from './admin.js';
 import type { H2BulkfreeResult, H2Device, H2OpenOptions, H2Waiter } from './api.js';
+import { bulkfree } from './bulkfree.js';
 import { type Codecs, tsCodecs } from './codec/codecs.js';
 import { DataCache } from './datacache.js';
 import type { Hammer2Statfs, PfsInfo } from './device.js';
 import { dirhash } from './dirhash.js';
 import * as d from './disk.js';
-import { Ino, ObjType, Vol, rd64 } from './disk.js';
+import { Bref, Ino, ObjType, Vol, rd64 } from './disk.js';
 import { flushAll, writeData } from './flush.js';
 import { filenameOf, LEAVES_INODE, typeOf } from './inode.js';
 import { Freemap } from './freemap.js';
@@ -34,6 +35,9 @@ const MIB = 1024 * 1024;
 const SYNC_SLACK = 256 * 1024;
 /** Transaction ids are numbers here; whoever has used up 2^52 of them does not write with us. */
 const MAX_TID = 2 ** 52;
+/** Want of space starts bulkfree when at least this much, and this part of the volume, has fallen out of use since the last. */
+const AUTOFREE_BYTES = MIB;
+const AUTOFREE_PART = 512;
 
 export interface FsOptions extends H2OpenOptions {
   /** Another allocator than the freemap (tests). */
@@ -67,7 +71,12 @@ export class Fs implements H2Device {
   private started = 0;
   private finished = 0;
   private lastError: Errno | null = null;
+  /** The last ENOSPC came from reserve(), for a removal. */
   private noSpace = false;
+  private mustFree = false;
+  private freeing = false;
+  /** The super-root slots of the header last written. */
+  syncedRoot = new Uint8Array(d.SET_COUNT * Bref.SIZE);
   private readonly maxDirty: number;
   private readonly isRoot: () => boolean;
   private readonly waiter: H2Waiter;
@@ -150,6 +159,7 @@ export class Fs implements H2Device {
       return EINVAL;
     }
     this.root = root;
+    this.keepRoot();
     this.headerCopy = Math.max(0, c.copy);
     const r = yield* this.look((): Errno | Node => {
       const cur = new Cursor(0, 0, 0, 0);
@@ -187,6 +197,11 @@ export class Fs implements H2Device {
       this.headerDue = true;
     }
     return yield* admin.repairFlags(this);
+  }
+
+  /** Note the super-root slots as the medium has them. */
+  keepRoot(): void {
+    this.syncedRoot.set(this.root.u8.subarray(Vol.SROOT_BLOCKSET, Vol.SROOT_BLOCKSET + this.syncedRoot.length));
   }
 
   /** Metadata are damaged: what was accepted may still be written, nothing new. */
@@ -305,12 +320,16 @@ export class Fs implements H2Device {
     const left = space.freeBytes - this.unusable - this.pending - need;
     if (removal ? left > 0 : left >= this.reserveBytes / (this.isRoot() ? 2 : 1)) return null;
     this.noSpace = true;
+    this.mustFree = removal;
     return ENOSPC;
   }
   /** Free bytes that cannot be had: the rest of the segment that newfs' inodes are in counts as free but never is (10.4). */
   private get unusable(): number {
     const begin = rd64(this.header, Vol.ALLOCATOR_BEG);
     return Math.ceil(begin / d.RESERVED_BYTES) * d.RESERVED_BYTES - begin;
+  }
+  private get worthFreeing(): number {
+    return Math.max(AUTOFREE_BYTES, rd64(this.header, Vol.ALLOCATOR_SIZE) / AUTOFREE_PART);
   }
   private get reserveBytes(): number {
     return Math.max(4 * MIB, Math.floor(rd64(this.header, Vol.ALLOCATOR_SIZE) / 20));
@@ -319,7 +338,12 @@ export class Fs implements H2Device {
   /** Out of space: write what is pending (it may need less than was set aside), then free. True: try again. */
   private *makeRoom(tries: number): Blocking<boolean> {
     if (tries === 0 && this.pending > SYNC_SLACK) return (yield* this.sync()) === null;
-    return false;
+    // Not again before there can be something to free.
+    if (tries > 1 || this.emergency || this.tree.garbage < (this.mustFree ? 1 : this.worthFreeing)) return false;
+    const r = yield* this.bulkfree();
+    if (r instanceof Errno) return false;
+    this.log(`hammer2: ${this.name}: out of space: bulkfree gave back ${r.freedBytes} bytes`);
+    return r.freedBytes > 0;
   }
 
   statfs(): Omit<Hammer2Statfs, 'files'> {
@@ -439,8 +463,17 @@ export class Fs implements H2Device {
   growfs(sizeBytes: number): Blocking<{ sizeBytes: number; modified: boolean } | Errno> {
     return admin.growfs(this, sizeBytes);
   }
-  *bulkfree(_opts?: { memoryBytes?: number }): Blocking<H2BulkfreeResult | Errno> {
-    return EOPNOTSUPP;
+  *bulkfree(opts: { memoryBytes?: number } = {}): Blocking<H2BulkfreeResult | Errno> {
+    if (this.closed) return ENXIO;
+    while (this.freeing) yield* this.waiter.sleep();
+    this.freeing = true;
+    try {
+      return yield* bulkfree(this, opts.memoryBytes);
+    } finally {
+      this.freeing = false;
+      this.tree.garbage = 0;
+      this.waiter.wake();
+    }
   }
   setEmergency(on: boolean): void {
     this.emergency = on;

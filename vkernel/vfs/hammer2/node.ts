@@ -173,6 +173,15 @@ export class Node {
     }
   }
 
+  /** Bytes on disk that hang at slot `i`, as its statistics have it. */
+  slotBytes(i: number): number {
+    const at = this.at(i);
+    const radix = this.u8[at + Bref.DATA_OFF] & 0x3f;
+    const type = this.u8[at];
+    const below = type === BrefType.INODE || type === BrefType.INDIRECT ? rd64(this.v, at + BrefStats.DATA_COUNT) : 0;
+    return (radix > 0 ? 2 ** radix : 0) + clamp(below);
+  }
+
   /** Count what slot `i` contributes, times `sign`. */
   private countSlot(i: number, sign: number): void {
     const { u8, v } = this;

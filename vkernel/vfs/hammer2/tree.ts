@@ -66,6 +66,8 @@ export class Tree {
   private readonly complaints = new Map<number, number>();
   /** What an operation that answered NOTNOW is waiting for. */
   private miss: (() => Blocking<Errno | null>) | null = null;
+  /** Bytes that have fallen out of the tree since bulkfree, counted roughly; at first unknown and so many. */
+  garbage = Infinity;
   /** Blocks are going to be changed. */
   strict = false;
   /** Told of damaged metadata. */
@@ -284,6 +286,7 @@ export class Tree {
   /** Remove a blockref and all that is in memory below it; indirect blocks left empty go, too. */
   remove(node: Node, i: number, tid: number): void {
     const k = node.kid(i);
+    this.garbage += node.slotBytes(i);
     this.markDirty(node, tid);
     node.removeSlot(i);
     if (k !== null) this.discard(k);
