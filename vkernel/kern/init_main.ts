@@ -27,6 +27,7 @@ import { eventInit } from './kern_event.js';
 import { kenvInit } from './kern_environment.js';
 import { jailInit } from './kern_jail.js';
 import { varsymInit } from './kern_varsym.js';
+import { ktraceInit } from './kern_ktrace.js';
 import { mibInit } from './kern_mib.js';
 import { procSysctlInit } from './kern_proc.js';
 import { newSession } from './kern_prot.js';
@@ -250,6 +251,7 @@ function initRooms(o: BootOptions): void {
   kenvInit(o.kenv);
   varsymInit();
   jailInit();
+  ktraceInit();
   setTempMaskFn(setTempMask);
   setSigpipe((p) => psignal(p, SIGPIPE));
   gd.streams = [];
@@ -297,7 +299,7 @@ function bootSysctls(o: BootOptions): void {
     set: (_p, bytes) => {
       const on = sysctlNumber(bytes) !== 0;
       gd.straceOut = on ? out : null;
-      for (const p of gd.allproc.values()) p.traced = on;
+      for (const p of gd.allproc.values()) p.traced = on || p.ktrace !== null;
       return null;
     },
   });

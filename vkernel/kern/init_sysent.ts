@@ -29,6 +29,7 @@ import { schedSyscalls } from './kern_sched.js';
 import { varsymSyscalls } from './kern_varsym.js';
 import { ptraceSyscalls } from './sys_process.js';
 import { linkerSyscalls } from './kern_linker.js';
+import { ktraceSyscalls } from './kern_ktrace.js';
 import { makeSysent, type Sysent } from './syscalls.js';
 import { vfsSyscalls } from './vfs_init.js';
 
@@ -65,6 +66,7 @@ export function joinSysent(): (Sysent | null)[] {
     varsymSyscalls,
     ptraceSyscalls,
     linkerSyscalls,
+    ktraceSyscalls,
     refusedSyscalls,
   );
   return sysent;

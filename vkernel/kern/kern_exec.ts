@@ -26,6 +26,7 @@ import { S_ISGID, S_ISUID, type Vnode, vref, vrele } from '../vfs/vnode.js';
 import { type ElfImage, PF_R, PF_W, PF_X, isElf, parseElf } from './imgact_elf.js';
 import { fdcloexec, fdunshare } from './kern_descrip.js';
 import { singleThread } from './kern_exit.js';
+import { ktraceRelease } from './kern_ktrace.js';
 import { psignal, sigexit } from './kern_sig.js';
 import { ARG_MAX, MAXSSIZ, OSRELDATE, USRSTACK } from './kern_mib.js';
 import { wakeup } from './lwkt_thread.js';
@@ -466,7 +467,10 @@ function* finishExec(lwp: Lwp, prog: Program): Blocking<void> {
   yield* fdunshare(p);
   yield* fdcloexec(p);
   resetSignals(lwp);
+  const { cred } = p;
   applySetId(p, prog.vp, prog.nosuid);
+  // Nobody but the super-user looks into set-id programs.
+  if (p.ktrace?.root === false && (p.cred.uid !== cred.uid || p.cred.gid !== cred.gid)) yield* ktraceRelease(p);
   p.comm = prog.comm;
   p.execPath = prog.path;
   p.args = bytesOf(prog.argv.join('\0') + '\0');

@@ -15,6 +15,7 @@ import { copyoutB, suword32B } from '../vm/vm_user.js';
 import { vmspaceFree } from '../vm/vmspace.js';
 import { fdfree } from './kern_descrip.js';
 import { itimersStop } from './kern_time.js';
+import { ktraceRelease } from './kern_ktrace.js';
 import { emitRusage } from './kern_resource.js';
 import { lwpNotify, lwpSigCheck, nocldwait, pgsignal, psignal } from './kern_sig.js';
 import { PCATCH, tsleep, wakeup } from './lwkt_thread.js';
@@ -100,6 +101,7 @@ export function* exit1(lwp: Lwp, status: number): Blocking<void> {
   p.flags |= P_WEXIT;
   itimersStop(p);
   semExit(p);
+  yield* ktraceRelease(p);
   yield* fdfree(p);
   p.ru.maxrssKb = Math.max(p.ru.maxrssKb, gd.rssKb?.(p) ?? 0);
   lwpExit(lwp);

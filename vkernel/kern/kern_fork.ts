@@ -14,6 +14,7 @@ import { copyinB, suword32B, suword64B } from '../vm/vm_user.js';
 import { type Vmspace, vmspaceFork, vmspaceFree, vmspaceRef } from '../vm/vmspace.js';
 import type { FileDesc } from './file.js';
 import { fdcopy, fdfree, fdinit, fdshare } from './kern_descrip.js';
+import { ktraceFork } from './kern_ktrace.js';
 import { lwpSigCheck } from './kern_sig.js';
 import { umtxWakeAll } from './kern_umtx.js';
 import { lwktCreate, TDPRI_KERN_USER, tsleep } from './lwkt_thread.js';
@@ -121,7 +122,7 @@ export function newChild(p: Proc, vm: Vmspace, fd: FileDesc, flags: number): Pro
   c.args = p.args;
   c.execPath = p.execPath;
   c.nice = p.nice;
-  c.traced = p.traced;
+  ktraceFork(p, c);
   c.reaper = p.reaper;
   c.ionice = p.ionice;
   if (p.varsyms !== null) c.varsyms = new Map(p.varsyms);

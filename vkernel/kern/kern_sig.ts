@@ -27,6 +27,7 @@ import {
   sigismember,
 } from '../sys/signal.js';
 import { coredump } from './kern_core.js';
+import { ktrPsig } from './kern_ktrace.js';
 import { exit1 } from './kern_exit.js';
 import { WaitQ, lwktInterrupt, tsleep, wakeup } from './lwkt_thread.js';
 import {
@@ -245,6 +246,7 @@ export function* issignal(lwp: Lwp): Blocking<number> {
     take(lwp, sig);
     const act = (p.flags & P_TRACED) !== 0 && sig !== SIGKILL ? yield* traceStop(lwp, sig) : sig;
     if (act === 0 || ignored(p, act) || stopAction(p, act)) continue;
+    if (p.ktrace !== null) ktrPsig(lwp, act);
     return act;
   }
 }

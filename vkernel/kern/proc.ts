@@ -13,6 +13,7 @@ import { gd } from '../sys/globaldata.js';
 import type { Vmspace } from '../vm/vmspace.js';
 import type { FileDesc } from './file.js';
 import type { Prison } from './kern_jail.js';
+import type { Ktrace } from './kern_ktrace.js';
 import type { VarsymSet } from './kern_varsym.js';
 import { Link, LinkedList, PidTable } from './proc_lists.js';
 import { type LwktThread, WaitQ } from './lwkt_thread.js';
@@ -262,8 +263,10 @@ export class Proc {
   readonly startNs = gd.machine.now();
   /** kqueue EVFILT_PROC and EVFILT_SIGNAL knotes. */
   klist: object | null = null;
-  /** Tracing by --strace or sysctl: system calls of this process are printed. */
+  /** System calls of this process are traced: by --strace or sysctl, or by ktrace. */
   traced = false;
+  /** ktrace(2) of it; `traced` is set too. */
+  ktrace: Ktrace | null = null;
   /** Parents sleep here for children; so do exec and exit for their own other lwps. */
   readonly waitq = new WaitQ();
   /** Lwps of a stopped process sleep here. */

@@ -8,6 +8,7 @@
 import { EJUSTRETURN, Errno, NOTNOW } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { copyin, copyinstr } from '../vm/vm_user.js';
+import { ktrSyscall } from './kern_ktrace.js';
 import type { Lwp } from './proc.js';
 import type { SysArg, Sysent } from './syscalls.js';
 
@@ -55,6 +56,7 @@ function bufferText(lwp: Lwp, va: number, len: number): string {
 
 /** Print the call that `lwp` just made, with its result. */
 export function strace(lwp: Lwp, se: Sysent, r: number | Errno): void {
+  if (lwp.proc.ktrace !== null && r !== NOTNOW) ktrSyscall(lwp, se, r);
   const out = gd.straceOut;
   if (out === null || r === NOTNOW) return;
   const isBuf = (se.name === 'write' || se.name === 'read') && typeof r === 'number';

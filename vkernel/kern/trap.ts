@@ -240,7 +240,7 @@ function tryUserret(lwp: Lwp): boolean {
       uschedReturn(lwp);
       return true;
     }
-    if (p.sigacts.handler[sig] <= SIG_IGN || (p.flags & P_TRACED) !== 0) break;
+    if (p.sigacts.handler[sig] <= SIG_IGN || (p.flags & P_TRACED) !== 0 || p.ktrace !== null) break;
     if (!lwp.mach.full) {
       lwp.ast = false;
       lwp.resumeHow = Resume.RETRAP;

@@ -29,6 +29,10 @@ import {
 } from './namecache.js';
 import type { Vnode } from './vnode.js';
 
+/** What EVFILT_FS knotes hear. */
+const VQ_MOUNT = 0x8;
+const VQ_UNMOUNT = 0x10;
+
 /**
  * Mount a file system on `covered` (a directory), or as the root with null.
  * @returns the mount; ENODEV for an unknown type; the file system's errno
@@ -69,6 +73,7 @@ export function* vfsMount(
     covered.mountedHere = mp;
   } else vfs.rootNcp = mp.root;
   vfs.mounts.push(mp);
+  gd.fsKlist?.notify(VQ_MOUNT);
   return mp;
 }
 
@@ -90,6 +95,7 @@ export function* vfsUnmount(mp: Mount, force: boolean): Blocking<Errno | null> {
   mp.covered.mountedHere = null;
   cacheDrop(mp.covered);
   gd.vfs.mounts.splice(gd.vfs.mounts.indexOf(mp), 1);
+  gd.fsKlist?.notify(VQ_UNMOUNT);
   return null;
 }
 
