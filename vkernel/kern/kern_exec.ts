@@ -14,6 +14,7 @@ import { SIGABRT, SIGCHLD, SIGTRAP, SIG_DFL, SIG_IGN } from '../sys/signal.js';
 import type { SyscallImpls } from '../sys/syscall.js';
 import { copyinB, copyinstrB, copyoutB } from '../vm/vm_user.js';
 import { type VmObject, vmObjectAlloc, vmObjectDeref, vmObjectRef } from '../vm/vm_object.js';
+import { FaultSet, vmLearn } from '../vm/vm_ahead.js';
 import { vmPrefault } from '../vm/vm_fault.js';
 import { vmMapInsert } from '../vm/vm_map.js';
 import { vmPageAlloc } from '../vm/vm_page.js';
@@ -167,7 +168,7 @@ const RWX = Prot.READ | Prot.WRITE | Prot.EXEC;
 const PREFAULT = 512 * 1024;
 
 /** Map the segments of `image` at `base`. */
-function* mapImage(vm: Vmspace, vp: Vnode, image: ElfImage, base: number): Blocking<Errno | null> {
+function* mapImage(vm: Vmspace, vp: Vnode, image: ElfImage, base: number, known: boolean): Blocking<Errno | null> {
   const object = vp.ops.getObject(vp);
   if (object instanceof Errno) return ENOEXEC;
   for (const s of image.segments) {
@@ -183,7 +184,7 @@ function* mapImage(vm: Vmspace, vp: Vnode, image: ElfImage, base: number): Block
         vmObjectDeref(object);
         return e;
       }
-      vmPrefault(vm, start, Math.min(fileTop, start + PREFAULT));
+      if (!known) vmPrefault(vm, start, Math.min(fileTop, start + PREFAULT));
     }
     const bssStart = s.filesz > 0 ? fileTop : start;
     if (memTop > bssStart) {
@@ -425,7 +426,11 @@ function* loadImages(
   args: ExecArgs,
 ): Blocking<Errno | null> {
   const base = prog.image.dyn ? PIE_BASE : 0;
-  let e = yield* mapImage(vm, prog.vp, prog.image, base);
+  const object = prog.vp.ops.getObject(prog.vp);
+  if (object instanceof Errno) return ENOEXEC;
+  const starts = (object.startSet ??= new FaultSet());
+  const known = starts.use();
+  let e = yield* mapImage(vm, prog.vp, prog.image, base, known);
   if (e !== null) return e;
   const data = dataEnd(prog.image, base);
   vm.dataAddr = data.start - (data.start % PAGE);
@@ -437,7 +442,7 @@ function* loadImages(
   let interpBase = base;
   if (interp !== null) {
     interpBase = Math.ceil((data.start + MAXDSIZ) / PAGE) * PAGE;
-    e = yield* mapImage(vm, interp.vp, interp.image, interpBase);
+    e = yield* mapImage(vm, interp.vp, interp.image, interpBase, false);
     if (e !== null) return e;
     entry = interpBase + interp.image.entry;
   }
@@ -458,6 +463,8 @@ function* loadImages(
   const vec = yield* buildStack(vm, prog, args, aux);
   if (vec instanceof Errno) return vec;
   setRegs(lwp, entry, vec);
+  if (known) starts.map(vm, 0, vm.map.max);
+  vmLearn(vm, starts);
   return null;
 }
 

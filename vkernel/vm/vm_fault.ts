@@ -19,6 +19,7 @@ import { EACCES, EFAULT, EIO, ENOMEM, Errno, NOTNOW } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { pmapEnter, pmapEnterRun, pmapLookup, pmapRemovePage, pmapUpdate } from './pmap.js';
 import { PTE_PROT, PTE_SHIFT } from './pmap_table.js';
+import { vmLearnFault } from './vm_ahead.js';
 import { type MapEntry, vmMapGrowStack } from './vm_map.js';
 import { VmObject, vmObjectCollapse, vmObjectDeref, vmObjectRef, vmObjectShadow } from './vm_object.js';
 import { PG, vmPageAlloc, vmPageDirty, vmPageFree, vmPageInsert, vmPageTake, vmPageUnhold } from './vm_page.js';
@@ -28,6 +29,8 @@ import type { Vmspace } from './vmspace.js';
 
 /** Pages that one fault may bring in or map. */
 const FAULT_MAX = 64;
+/** Bytes around a page that are mapped ahead together with it. */
+const AHEAD_BLOCK = 16 * PAGE_SIZE;
 /** Pages of the first fault in untouched memory. */
 const FAULT_FIRST = 4;
 
@@ -118,7 +121,7 @@ export function vmFaultTry(vm: Vmspace, va: number, access: number): Errno | nul
   return r;
 }
 
-function fault(vm: Vmspace, va: number, access: number): Errno | null {
+function fault(vm: Vmspace, va: number, access: number, alone = false): Errno | null {
   const sys = gd.vm;
   const map = vm.map;
   if (!(va >= 0 && va < map.max)) return EFAULT;
@@ -135,6 +138,7 @@ function fault(vm: Vmspace, va: number, access: number): Errno | null {
     return null;
   }
 
+  if (vm.learn !== null) vmLearnFault(vm, va, write);
   let own = e.object;
   if (own === null || (write && e.needsCopy)) own = entryObject(e);
   const pindex = (e.off + (va - e.start)) / PAGE_SIZE;
@@ -177,7 +181,7 @@ function fault(vm: Vmspace, va: number, access: number): Errno | null {
   } else if (write && obj.type === 'vnode') vmPageDirty(ppn);
   sys.pages.flags[ppn] |= PG.REFERENCED;
   pmapEnter(vm.pmap, va, ppn, pageProt(e, obj, ppn));
-  around(vm, e, own, va);
+  if (!alone) around(vm, e, own, va);
   return null;
 }
 
@@ -281,6 +285,41 @@ export function* vmFault(vm: Vmspace, va: number, access: number): Blocking<Errn
     if (got !== ENOMEM) return EIO;
     if ((yield* vmWaitPages()) !== null) return ENOMEM;
   }
+}
+
+/**
+ * Map the page at `va` before it is needed (vm_ahead.ts), if that takes no sleeping: as a write would, or what is resident
+ * with its neighbours as far as one operation goes.
+ */
+export function vmMapAhead(vm: Vmspace, va: number, write: boolean): void {
+  const sys = gd.vm;
+  const { pages } = sys;
+  const e = vm.map.lookup(va);
+  if (e === null || e.prot === Prot.NONE || (write && (e.prot & Prot.WRITE) === 0)) return;
+  const pte = pmapLookup(vm.pmap, va);
+  if (pte !== 0 && (!write || (pte & Prot.WRITE) !== 0)) return;
+  const own = e.object;
+  if (write || own === null) {
+    void fault(vm, va, write ? Prot.WRITE : Prot.READ, true);
+    return;
+  }
+  const at = (a: number): number => {
+    if (find(own, (e.off + (a - e.start)) / PAGE_SIZE) !== null || foundPpn < 0) return -1;
+    return (pages.flags[foundPpn] & (PG.VALID | PG.BUSY)) === PG.VALID ? foundPpn : -1;
+  };
+  let ppn = at(va);
+  if (ppn < 0) {
+    if (foundObj === null && own.type === 'anon') void fault(vm, va, Prot.READ, true);
+    return;
+  }
+  const from = Math.max(e.start, va - (va % AHEAD_BLOCK));
+  const end = Math.min(e.end, va - (va % AHEAD_BLOCK) + AHEAD_BLOCK);
+  while (ppn > 0 && va > from && at(va - PAGE_SIZE) === ppn - 1 && pmapLookup(vm.pmap, va - PAGE_SIZE) === 0) {
+    va -= PAGE_SIZE;
+    ppn--;
+  }
+  for (; va < end && at(va) === ppn; va += PAGE_SIZE, ppn++)
+    if (pmapLookup(vm.pmap, va) === 0) pmapEnter(vm.pmap, va, ppn, pageProt(e, foundObj!, ppn));
 }
 
 /**

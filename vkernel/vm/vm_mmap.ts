@@ -126,6 +126,8 @@ function sysMmap(lwp: Lwp, a: Float64Array): number | Errno {
     // Small writable memory is used at once: save it the trap. What cannot be had now comes by a fault as always.
     void vmFaultTry(vm, va, Prot.WRITE);
   }
+  // A program that has just started: what it will touch, it touched the last time.
+  vm.learn?.map(vm, va, va + size);
   pmapUpdate(vm.pmap);
   return va + pageoff;
 }

@@ -15,6 +15,7 @@ import { gd } from '../sys/globaldata.js';
 import { pmapRemovePage } from './pmap.js';
 import { KASSERT } from '../kern/kern_shutdown.js';
 import { vmPageFree, vmPageInsert, vmPageRemove } from './vm_page.js';
+import type { FaultSet } from './vm_ahead.js';
 import type { Pager } from './vm_pager.js';
 import { PAGE_SIZE } from './vm_param.js';
 
@@ -32,6 +33,8 @@ export class VmObject {
   oneMapping: boolean;
   pageHead = -1;
   resident = 0;
+  /** Of a program's file: what it faults on when it starts (vm_ahead.ts). */
+  startSet: FaultSet | null = null;
 
   constructor(
     readonly type: VmObjectType,

@@ -17,6 +17,7 @@ import { vmEntryOwnObject, vmFaultTry } from './vm_fault.js';
 import { MapEntry, VmMap, mapEntriesFull } from './vm_map.js';
 import { vmObjectDeref, vmObjectRef } from './vm_object.js';
 import { vmPagesFreed } from './vm_pageout.js';
+import { FaultSet, vmLearn } from './vm_ahead.js';
 import type { PatchState } from './vm_patch.js';
 import { DFLSSIZ, Inherit, MAP_ENTRIES_FREE, VM_MIN_USER_ADDRESS } from './vm_param.js';
 
@@ -27,7 +28,7 @@ import { DFLSSIZ, Inherit, MAP_ENTRIES_FREE, VM_MIN_USER_ADDRESS } from './vm_pa
 const FORK_COPY_DATA = 256 * 1024;
 const FORK_COPY_TEXT = 2 * 1024 * 1024;
 /** Pages that were copied on write after a fork are likely to be again: so many are copied at the fork itself. */
-const HOT_MAX = 4;
+const HOT_MAX = 24;
 /** Forks after which the hot pages are forgotten, and learnt again. */
 const HOT_FORKS = 64;
 
@@ -48,6 +49,11 @@ export class Vmspace {
   /** Pages copied on write since a fork, latest last: where the stack is, and data that every request writes. */
   readonly hot: number[] = [];
   private hotForks = 0;
+  /** Where faults are noted for the next of its kind, until then; null: nowhere (vm_ahead.ts). */
+  learn: FaultSet | null = null;
+  learnUntilNs = 0;
+  /** What children of this one fault on after fork; null before the first fork. */
+  forkSet: FaultSet | null = null;
   /** Patched system call sites; null until the first. */
   patch: PatchState | null = null;
 
@@ -71,12 +77,15 @@ export class Vmspace {
   }
 }
 
-/** After a fork shared entry `e`: copy the hot pages in it for both sides at once, instead of by two faults each. */
-function copyHot(vm: Vmspace, child: Vmspace, e: MapEntry): void {
+/**
+ * After a fork shared entry `e`: copy the hot pages in it at once, for both sides, instead of by two faults each. When it is
+ * known what the child writes to (null), for the parent only.
+ */
+function copyHot(vm: Vmspace, child: Vmspace | null, e: MapEntry): void {
   for (let i = vm.hot.length - 1; i >= 0; i--) {
     const va = vm.hot[i];
     if (va < e.start || va >= e.end || (e.prot & Prot.WRITE) === 0) continue;
-    void vmFaultTry(child, va, Prot.WRITE);
+    if (child !== null) void vmFaultTry(child, va, Prot.WRITE);
     void vmFaultTry(vm, va, Prot.WRITE);
   }
 }
@@ -108,6 +117,8 @@ export function vmspaceFork(vm: Vmspace): Vmspace | Errno {
   child.hot.push(...vm.hot);
   child.patch = vm.patch === null ? null : vm.patch.copy();
   vm.ageHot();
+  const forkSet = (vm.forkSet ??= new FaultSet());
+  const known = forkSet.use();
   const copyAhead = sys.pages.freeCount > sys.freeTarget;
   let shared = false;
   for (const e of vm.map.entries) {
@@ -138,11 +149,13 @@ export function vmspaceFork(vm: Vmspace): Vmspace | Errno {
     child.map.entries.push(f);
     if (e.object === null) continue;
     const most = (e.prot & Prot.EXEC) !== 0 ? FORK_COPY_TEXT : FORK_COPY_DATA;
-    if (e.end - e.start <= most) pmapCopy(child.pmap, vm.pmap, e.start, e.end, mask);
+    if (!known && e.end - e.start <= most) pmapCopy(child.pmap, vm.pmap, e.start, e.end, mask);
     // Last: from here on the parent maps pages that are not the child's.
-    if (copyAhead && f.needsCopy) copyHot(vm, child, e);
+    if (copyAhead && f.needsCopy) copyHot(vm, known ? null : child, e);
   }
   for (const f of child.map.entries) child.map.size += f.end - f.start;
+  if (known) forkSet.map(child, 0, child.map.max);
+  vmLearn(child, forkSet);
   pmapUpdate(child.pmap);
   pmapUpdate(vm.pmap);
   // Other threads of the parent must not write to pages that are the child's as well now. The one that forked is
@@ -162,6 +175,8 @@ export function vmspaceClear(vm: Vmspace): void {
   vm.textAddr = vm.textSize = vm.dataAddr = vm.dataSize = 0;
   vm.wireFuture = false;
   vm.hot.length = 0;
+  vm.learn = null;
+  vm.forkSet = null;
   vm.patch = null;
   pmapUpdate(vm.pmap);
 }

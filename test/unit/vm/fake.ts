@@ -90,8 +90,12 @@ export class FakeMachine {
   readonly ram: GuestRam;
   readonly spaces = new Set<FakeVmspace>();
   private nextId = 1;
+  timeNs = 0;
   constructor(npages: number) {
     this.ram = new GuestRam([new ArrayBuffer(npages * PAGE_SIZE)]);
+  }
+  now(): number {
+    return this.timeNs;
   }
   newVmspace(): MachVmspace {
     const s = new FakeVmspace(this.nextId++, this);
