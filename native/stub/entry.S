@@ -103,16 +103,21 @@ vk_published:
 	jmp	.Lsleep
 
 .Lanswered:
-	test	$(VK_HOW_MASK | VK_HOW_BASES | VK_HOW_MAP), %al
+	test	$(VK_HOW_MASK | VK_HOW_BASES | VK_HOW_MAP | VK_HOW_RDX), %al
 	jnz	.Lspecial
-vk_restored:
-	mov	%gs:VK_F_RFLAGS, %ah
+	mov	%gs:VK_F_RDX, %rdx
+vk_restored:				/* eax the command, rdx set */
+	shr	$4, %eax
+	and	$1, %eax		/* VK_HOW_CARRY is the carry */
+	mov	%gs:VK_F_RFLAGS, %ecx
+	and	$0xd6, %ecx
+	or	%ecx, %eax
+	mov	%al, %ah
 	mov	%gs:VK_S_OF, %al
 	add	$0x7f, %al
 	sahf
+	mov	VK_C_RAX(%r10), %rax
 	mov	%gs:VK_F_R8, %r8
-	mov	%gs:VK_F_RDX, %rdx
-	mov	%gs:VK_F_RAX, %rax
 	mov	%gs:VK_F_RIP, %rcx
 	mov	$0, %r10d
 	jmp	*%rcx
@@ -158,7 +163,7 @@ vk_restored:
 	test	%eax, %eax
 	jz	3f
 	dec	%eax
-	shl	$6, %rax
+	shl	$7, %rax
 	movabs	$VK_CMD, %rdi
 	add	%rax, %rdi
 	mov	$1, %esi
@@ -225,14 +230,20 @@ vk_restored:
 	je	.Lreuse
 	test	%ecx, %ecx
 	jnz	.Lretrap
+	mov	%gs:VK_F_RDX, %rdx
+	test	$VK_HOW_RDX, %al
+	jz	1f
+	mov	VK_C_RDX(%r10), %rdx
+1:	test	$VK_HOW_BASES, %al
+	jz	vk_restored
 	/* New segment bases. */
 	movabs	$VK_GLOBAL, %r8
 	testl	$VK_GF_FSGSBASE, VK_G_FLAGS(%r8)
 	jz	.Lretrap		/* the full way knows how */
-	mov	%gs:VK_S_FS, %rcx
-	mov	%gs:VK_S_GS, %rdx
-	cmp	%gs:VK_S_SELF, %rdx	/* own gs base: the full way */
+	mov	%gs:VK_S_GS, %r8
+	cmp	%gs:VK_S_SELF, %r8	/* own gs base: the full way */
 	jne	.Lretrap
+	mov	%gs:VK_S_FS, %rcx
 	wrfsbase %rcx
 	jmp	vk_restored
 
@@ -243,7 +254,7 @@ vk_restored:
 	 */
 .Lretrap:
 	movabs	$VK_GLOBAL, %r8
-	test	%ecx, %ecx
+	test	$VK_HOW_MASK, %al
 	jz	.Lretrap_signal		/* only new bases, of an odd kind */
 	testl	$VK_GF_FSGSBASE, VK_G_FLAGS(%r8)
 	jz	.Lretrap_signal

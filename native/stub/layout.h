@@ -59,20 +59,22 @@
 #define VK_OP_PROTECT 3
 #define VK_OP_CLONE 4
 
-/* Command lines, one for each host thread of the machine: 64 bytes, RO. */
+/* Command lines, one for each host thread of the machine: 128 bytes, RO. The first half is what changes with each answer. */
 #define VK_CMD_OFF 0x40000
 #define VK_CMD (VK_WIN + VK_CMD_OFF)
-#define VK_NCMD 4096
+#define VK_NCMD 2048
 #define VK_CMD_BYTES 0x40000
 #define VK_C_CMD 0     /* u32 futex: (sequence << 8) | how; a change answers the thread */
 #define VK_C_PARK 4    /* u32: equal to CMD: sleep at once */
 #define VK_C_PREEMPT 8 /* u32: equal to CMD: the preempt signal is meant */
 #define VK_C_WAKE 12   /* u32: 1 + number of the thread to wake when parking, 0 none */
-#define VK_C_STACK 16  /* stack_t of the alternate stack */
-#define VK_C_SLOT 40   /* u64: address of the thread's slot */
-#define VK_C_REUSE 48  /* u32: CMD of a thread that waits to be used again */
-#define VK_C_INIT 52   /* u32: first CMD of the thread; another one at its first stop: already answered */
-#define VK_C_SIZE 64
+#define VK_C_RAX 16    /* u64: result of a system call from a patched site */
+#define VK_C_RDX 24    /* u64: its second one, with VK_HOW_RDX */
+#define VK_C_STACK 64  /* stack_t of the alternate stack */
+#define VK_C_SLOT 88   /* u64: address of the thread's slot */
+#define VK_C_REUSE 96  /* u32: CMD of a thread that waits to be used again */
+#define VK_C_INIT 100  /* u32: first CMD of the thread; another one at its first stop: already answered */
+#define VK_C_SIZE 128
 
 /* How: low bits of CMD. */
 #define VK_HOW_RUN 0
@@ -83,13 +85,20 @@
 #define VK_HOW_BASES 4 /* load fs and gs base from the slot */
 #define VK_HOW_MAP 8   /* first wake the near mapper and wait until it has carried out its request */
 
+#define VK_HOW_CARRY 16 /* patched site: carry, the call has failed */
+#define VK_HOW_RDX 32   /* patched site: there is a second result */
+
 /* Slots, one for each thread of the vmspace: RW. The slot's struct is at its start, the alternate stack above. */
 #define VK_SLOTS_OFF 0x80000
 #define VK_SLOTS (VK_WIN + VK_SLOTS_OFF)
 #define VK_SLOTS_BYTES 0x170000
-#define VK_S_FRAME 0    /* 25 u64, DragonFly's trapframe */
-#define VK_S_STATE 256  /* u32: equal to CMD: stopped */
-#define VK_S_TRAP 260   /* u32: Trap | VK_TRAP_FULL */
+/*
+ * The first 64 bytes are one cache line, and all that the kernel reads for most system calls: state, trap, six of the
+ * registers. Nothing that the kernel writes is in a line that a stopped thread writes.
+ */
+#define VK_S_STATE 0    /* u32: equal to CMD: stopped */
+#define VK_S_TRAP 4     /* u32: Trap | VK_TRAP_FULL */
+#define VK_S_FRAME 8    /* 25 u64, DragonFly's trapframe */
 #define VK_S_ASLEEP 264 /* u32: 1 while (about to be) in FUTEX_WAIT */
 #define VK_S_PID 268    /* u32: pid as clone wrote it, read before guest code runs */
 #define VK_S_CMD 272    /* u64: address of the command line */
@@ -97,8 +106,8 @@
 #define VK_S_GS 288     /* u64 */
 #define VK_S_FPU 296    /* u64: address of the XSAVE image */
 #define VK_S_SELF 304   /* u64: address of the slot */
-#define VK_S_NR 312     /* u64: call number of a patched call site, for REISSUE */
 #define VK_S_OF 320     /* u8: overflow flag at a patched call site */
+#define VK_S_NR 328     /* u64: call number of a patched call site, for REISSUE */
 #define VK_S_LEAVE 324  /* u32: equal to CMD: answered, on its way to the guest with the frame's registers */
 #define VK_S_UCONTEXT 512 /* ucontext with which a thread used again starts */
 #define VK_S_STACK 1024 /* start of the alternate stack; the FPU image of a thread that came by a patched call site */
@@ -111,30 +120,30 @@
 #define VK_TRAP_DEAD 5
 #define VK_TRAP_FULL 0x100
 
-/* Frame offsets, bytes. */
-#define VK_F_RDI 0
-#define VK_F_RSI 8
-#define VK_F_RDX 16
-#define VK_F_RCX 24
-#define VK_F_R8 32
-#define VK_F_R9 40
-#define VK_F_RAX 48
-#define VK_F_RBX 56
-#define VK_F_RBP 64
-#define VK_F_R10 72
-#define VK_F_R11 80
-#define VK_F_R12 88
-#define VK_F_R13 96
-#define VK_F_R14 104
-#define VK_F_R15 112
-#define VK_F_TRAPNO 128
-#define VK_F_ADDR 136
-#define VK_F_ERR 152
-#define VK_F_RIP 160
-#define VK_F_CS 168
-#define VK_F_RFLAGS 176
-#define VK_F_RSP 184
-#define VK_F_SS 192
+/* Frame registers: bytes from the slot's start. */
+#define VK_F_RDI 8
+#define VK_F_RSI 16
+#define VK_F_RDX 24
+#define VK_F_RCX 32
+#define VK_F_R8 40
+#define VK_F_R9 48
+#define VK_F_RAX 56
+#define VK_F_RBX 64
+#define VK_F_RBP 72
+#define VK_F_R10 80
+#define VK_F_R11 88
+#define VK_F_R12 96
+#define VK_F_R13 104
+#define VK_F_R14 112
+#define VK_F_R15 120
+#define VK_F_TRAPNO 136
+#define VK_F_ADDR 144
+#define VK_F_ERR 160
+#define VK_F_RIP 168
+#define VK_F_CS 176
+#define VK_F_RFLAGS 184
+#define VK_F_RSP 192
+#define VK_F_SS 200
 
 /* Descriptors in the zygote and the mappers. */
 #define VK_FD_CTL 3

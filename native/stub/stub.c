@@ -67,16 +67,22 @@ static inline void __attribute__((noreturn)) die(int code) {
   for (;;) sys1(__NR_exit_group, code);
 }
 
-/** Complete the registers of a thread that came by a patched call site from its slot. */
-static void complete(struct sigcontext_64 *r, u64 s) {
+/** rflags of a thread that came by a patched call site and is answered by `cur`; `live` has what the entry does not keep. */
+static u64 answeredFlags(u64 s, u32 cur, u64 live) {
+  u64 carry = (cur & VK_HOW_CARRY) != 0;
+  return (live & ~0x8ffUL) | (C64(s, VK_F_RFLAGS) & 0xd6) | carry | ((C64(s, VK_S_OF) & 1) << 11) | 2;
+}
+
+/** Complete the registers of a thread that came by a patched call site, and is answered by `cur`, from slot and command line. */
+static void complete(struct sigcontext_64 *r, u64 s, u64 c, u32 cur) {
   r->di = C64(s, VK_F_RDI);
   r->si = C64(s, VK_F_RSI);
-  r->dx = C64(s, VK_F_RDX);
+  r->dx = cur & VK_HOW_RDX ? C64(c, VK_C_RDX) : C64(s, VK_F_RDX);
   r->r8 = C64(s, VK_F_R8);
   r->r9 = C64(s, VK_F_R9);
-  r->ax = C64(s, VK_F_RAX);
+  r->ax = C64(c, VK_C_RAX);
   r->ip = r->cx = C64(s, VK_F_RIP);
-  r->flags = (r->flags & ~0x8ffUL) | (C64(s, VK_F_RFLAGS) & 0xd7) | ((C64(s, VK_S_OF) & 1) << 11) | 2;
+  r->flags = answeredFlags(s, cur, r->flags);
   r->r11 = r->flags;
   r->r10 = 0;
 }
@@ -156,8 +162,9 @@ static u32 sigsys(u64 s, u64 c, struct sigcontext_64 *r, const siginfo_t *si) {
   C64(s, VK_F_ERR) = 2;
   C64(s, VK_F_TRAPNO) = 0;
   if (r->ip == HIGH(vk_retrap_end)) {
-    int reissue = (C32(c, VK_C_CMD) & VK_HOW_MASK) == VK_HOW_REISSUE;
-    complete(r, s);
+    u32 cur = C32(c, VK_C_CMD);
+    int reissue = (cur & VK_HOW_MASK) == VK_HOW_REISSUE;
+    complete(r, s, c, cur);
     if (!reissue) return VK_TRAP_PREEMPT;
     r->ax = C64(s, VK_S_NR);
     r->r10 = C64(s, VK_F_R10);
@@ -308,11 +315,11 @@ __attribute__((used, noreturn)) void vk_fullstop(u64 s, u32 cur, u64 flags) {
   u64 xfeatures = G64(VK_G_XMASK);
   u32 how = cur & VK_HOW_MASK;
   u32 trap = how == VK_HOW_REISSUE ? VK_TRAP_SYSCALL : VK_TRAP_PREEMPT;
-  flags = (flags & ~0x8ffUL) | (C64(s, VK_F_RFLAGS) & 0xd7) | ((C64(s, VK_S_OF) & 1) << 11) | 2;
-  C64(s, VK_F_RFLAGS) = C64(s, VK_F_R11) = flags;
+  C64(s, VK_F_RFLAGS) = C64(s, VK_F_R11) = answeredFlags(s, cur, flags);
+  if (cur & VK_HOW_RDX) C64(s, VK_F_RDX) = C64(c, VK_C_RDX);
   C64(s, VK_F_RCX) = C64(s, VK_F_RIP);
-  if (how == VK_HOW_REISSUE) C64(s, VK_F_RAX) = C64(s, VK_S_NR);
-  else C64(s, VK_F_R10) = 0;
+  C64(s, VK_F_RAX) = how == VK_HOW_REISSUE ? C64(s, VK_S_NR) : C64(c, VK_C_RAX);
+  if (how == VK_HOW_RETRAP) C64(s, VK_F_R10) = 0;
   C64(s, VK_F_CS) = 0x33;
   C64(s, VK_F_SS) = 0x2b;
   C64(s, VK_F_ADDR) = C64(s, VK_F_TRAPNO) = 0;
@@ -351,7 +358,7 @@ static void handler(int sig, const siginfo_t *si, struct ucontext *uc) {
          once answered it must not get away: leave the entry in its place. */
       if (r->ip < HIGH(vk_published) || r->ip >= HIGH(vk_entry_end) || C32(s, VK_S_STATE) == cur) return;
       if ((cur & VK_HOW_MASK) != VK_HOW_RUN) return; /* about to stop again, or to be used again */
-      complete(r, s);
+      complete(r, s, c, cur);
       keepBases = cur & VK_HOW_BASES;
     }
     C64(s, VK_F_ADDR) = 0;

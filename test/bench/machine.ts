@@ -53,8 +53,10 @@ const restart = (l: MachLwp, rip = CODE): void => {
   setReg(l, Reg.RIP, rip);
 };
 const answer = (l: MachLwp): void => {
-  l.frame[2 * Reg.RAX] = 42;
-  l.frame[2 * Reg.RAX + 1] = 0;
+  if (l.full) {
+    l.frame[2 * Reg.RAX] = 42;
+    l.frame[2 * Reg.RAX + 1] = 0;
+  } else l.result(42, 0, -1, false);
   l.resume(Resume.RUN);
 };
 

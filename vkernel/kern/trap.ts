@@ -108,25 +108,39 @@ function cutStack(lwp: Lwp, se: Sysent, n: number): void {
     );
 }
 
-/** Write a result into the frame: rax, rdx when there is a second one, carry. */
+/** Give a result back: rax, rdx when there is a second one, carry. */
 function setResult(lwp: Lwp, r: number | Errno): void {
-  const f = lwp.mach.frame;
-  if (typeof r === 'number') {
-    f[Reg.RAX * 2] = r < 0 ? r | 0 : r % TWO32;
-    f[Reg.RAX * 2 + 1] = r < 0 ? 0 : r / TWO32;
-    if (lwp.retval1 !== -1) {
-      f[Reg.RDX * 2] = lwp.retval1;
-      f[Reg.RDX * 2 + 1] = 0;
-    }
-    f[Reg.RFLAGS * 2] &= ~CARRY;
-  } else if (r.errno > 0) {
-    f[Reg.RAX * 2] = r.errno;
-    f[Reg.RAX * 2 + 1] = 0;
-    f[Reg.RFLAGS * 2] |= CARRY;
-  } else if (r === ERESTART) {
+  const { mach } = lwp;
+  if (r === ERESTART) {
     // rip back to the `syscall` instruction; rax still holds the number, r10 and the arguments are untouched.
     setReg(lwp, Reg.RIP, getReg(lwp, Reg.RIP) - 2);
+    return;
   }
+  let lo: number;
+  let hi = 0;
+  let rdx = -1;
+  let carry = false;
+  if (typeof r === 'number') {
+    lo = r < 0 ? r | 0 : r % TWO32;
+    if (r > 0) hi = r / TWO32;
+    rdx = lwp.retval1;
+  } else if (r.errno > 0) {
+    lo = r.errno;
+    carry = true;
+  } else return;
+  if (!mach.full) {
+    mach.result(lo, hi, rdx, carry);
+    return;
+  }
+  const f = mach.frame;
+  f[Reg.RAX * 2] = lo;
+  f[Reg.RAX * 2 + 1] = hi;
+  if (rdx !== -1) {
+    f[Reg.RDX * 2] = rdx;
+    f[Reg.RDX * 2 + 1] = 0;
+  }
+  if (carry) f[Reg.RFLAGS * 2] |= CARRY;
+  else f[Reg.RFLAGS * 2] &= ~CARRY;
 }
 
 /** The row for system call number `no`; logs a missing one once. null when there is none to run. */

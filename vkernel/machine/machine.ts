@@ -119,6 +119,11 @@ export interface MachLwp {
   gsBase: number;
   /** True while guest code runs (or may run) in this thread. */
   readonly running: boolean;
+  /**
+   * Result of a system call that stopped without a full frame: rax (two halves), a second result in rdx (-1: rdx stays),
+   * carry. Cheaper than writing them into the frame, which is right too as long as this is not used. Before resume().
+   */
+  result(lo: number, hi: number, rdx: number, carry: boolean): void;
   /** Let it run. Pending mapping operations of the vmspace are carried out first. Only while stopped. */
   resume(how: Resume): void;
   /** It will not be answered soon (the lwp sleeps): stop spinning for an answer. Only while stopped. */

@@ -278,6 +278,33 @@ describe('host machine', function () {
       expect(reg(l, Reg.RBX)).to.equal(0);
     });
 
+    it('takes results in place of the frame: both registers and carry', async () => {
+      rig.start();
+      const prog = code(sys(20), '410f92c5', '4989d6', sys(21), sys(22));
+      const { v, l, text } = rig.program(prog);
+      patchPage(rig, v, text, prog);
+      setReg(l, Reg.RDX, 99);
+      l.resume(Resume.RUN);
+      await rig.next();
+      l.result(0x9abcdef0, 0x1234, 7, true);
+      l.resume(Resume.RUN);
+      await rig.next();
+      l.resume(Resume.REISSUE);
+      await rig.next();
+      expect(reg(l, Reg.R13) % 256).to.equal(1);
+      expect(reg(l, Reg.R14)).to.equal(7);
+      expect(reg(l, Reg.RDX)).to.equal(7);
+      // A result is there too when the thread is asked for its registers.
+      l.resume(Resume.RUN);
+      await rig.next();
+      l.result(5, 0, -1, false);
+      l.resume(Resume.RETRAP);
+      await rig.next();
+      expect(reg(l, Reg.RAX)).to.equal(5);
+      expect(reg(l, Reg.RDX)).to.equal(7);
+      expect(l.frame[2 * Reg.RFLAGS] & 1).to.equal(0);
+    });
+
     it('sets the fs base on the way back', async () => {
       rig.start();
       // syscall; mov %fs:8,%rbx; syscall

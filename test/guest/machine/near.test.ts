@@ -109,9 +109,9 @@ describe('operations carried out on the guests processor', function () {
     movRbx(SLOTS),
     '488b8b10010000', // mov 272(%rbx), %rcx: the command line
     '8b01', // mov (%rcx), %eax
-    'c7833000000014000000', // movl $20, 48(%rbx): rax of the frame
-    'c7830401000001000000', // movl $SYSCALL, 260(%rbx)
-    '898300010000', // mov %eax, 256(%rbx): stopped
+    'c7833800000014000000', // movl $20, 56(%rbx): rax of the frame
+    'c7830400000001000000', // movl $SYSCALL, 4(%rbx)
+    '8903', // mov %eax, (%rbx): stopped
     '3901', // 1: cmp %eax, (%rcx)
     '74fc', // je 1b
     'ebfe',

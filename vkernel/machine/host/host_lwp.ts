@@ -6,7 +6,7 @@
  * forged stop is only one more way for a guest to make a system call.
  */
 import { EAGAIN, type Errno } from '../../sys/errno.js';
-import { type MachLwp, Resume, Trap } from '../machine.js';
+import { type MachLwp, Reg, Resume, Trap } from '../machine.js';
 import { Vk } from './layout.js';
 import type { HostVmspace } from './host_vmspace.js';
 import type { MachineCore } from './core.js';
@@ -36,6 +36,8 @@ export class HostLwp implements MachLwp {
   private fpuView: Uint8Array | null = null;
   private fpuAt = 0;
   private newBases = false;
+  /** HOW_* bits of the result that is in the command line; -1: it is in the frame. */
+  private answered = -1;
   /** FPU image for a thread that has not come to its first stop; copied to its place there. */
   private early: Uint8Array | null = null;
   /** How to go on from the first stop, when resume() came before it. */
@@ -122,6 +124,32 @@ export class HostLwp implements MachLwp {
     this.newBases = true;
   }
 
+  result(lo: number, hi: number, rdx: number, carry: boolean): void {
+    const { ctl } = this.core;
+    const line = this.cmdIdx;
+    ctl[line + Vk.C_RAX / 4] = lo;
+    ctl[line + Vk.C_RAX / 4 + 1] = hi;
+    let bits = carry ? Vk.HOW_CARRY : 0;
+    if (rdx !== -1) {
+      ctl[line + Vk.C_RDX / 4] = rdx;
+      ctl[line + Vk.C_RDX / 4 + 1] = 0;
+      bits |= Vk.HOW_RDX;
+    }
+    this.answered = bits;
+  }
+
+  /** The result as the frame has it. */
+  private resultFromFrame(): number {
+    const { frame } = this;
+    const { ctl } = this.core;
+    const line = this.cmdIdx;
+    ctl[line + Vk.C_RAX / 4] = frame[2 * Reg.RAX];
+    ctl[line + Vk.C_RAX / 4 + 1] = frame[2 * Reg.RAX + 1];
+    ctl[line + Vk.C_RDX / 4] = frame[2 * Reg.RDX];
+    ctl[line + Vk.C_RDX / 4 + 1] = frame[2 * Reg.RDX + 1];
+    return Vk.HOW_RDX | ((frame[2 * Reg.RFLAGS] & 1) !== 0 ? Vk.HOW_CARRY : 0);
+  }
+
   resume(how: Resume): void {
     const { core, vmspace } = this;
     if (vmspace.pendingOps !== 0) {
@@ -141,6 +169,10 @@ export class HostLwp implements MachLwp {
       this.arrived();
     }
     let next = ((this.cur + 0x100) & ~0xff) | how;
+    if (!this.full) {
+      next |= this.answered < 0 ? this.resultFromFrame() : this.answered;
+      this.answered = -1;
+    }
     if (this.newBases) {
       next |= Vk.HOW_BASES;
       this.newBases = false;

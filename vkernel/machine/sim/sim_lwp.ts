@@ -76,6 +76,18 @@ export class SimLwp implements MachLwp {
     v.setUint32(24, 0x1f80, true);
   }
 
+  result(lo: number, hi: number, rdx: number, carry: boolean): void {
+    const f = this.frame;
+    f[2 * Reg.RAX] = lo;
+    f[2 * Reg.RAX + 1] = hi;
+    if (rdx !== -1) {
+      f[2 * Reg.RDX] = rdx;
+      f[2 * Reg.RDX + 1] = 0;
+    }
+    if (carry) f[2 * Reg.RFLAGS] |= 1;
+    else f[2 * Reg.RFLAGS] &= ~1;
+  }
+
   resume(how: Resume): void {
     if (this.state !== LwpState.STOPPED) throw new Error(`sim: resume of lwp${this.id}, which is not stopped`);
     this.vmspace.flush();
