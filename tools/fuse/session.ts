@@ -10,7 +10,19 @@
  * modification. Flags of chflags(2) are kept and not enforced.
  */
 import { type Blocking, runSync } from '../../vkernel/sys/blocking.js';
-import { EEXIST, EINVAL, EIO, ENOENT, ENOSYS, ENOTTY, EOPNOTSUPP, Errno, NOTNOW } from '../../vkernel/sys/errno.js';
+import {
+  EEXIST,
+  EFBIG,
+  EINVAL,
+  EIO,
+  ENOENT,
+  ENOSYS,
+  ENOTTY,
+  ENXIO,
+  EOPNOTSUPP,
+  Errno,
+  NOTNOW,
+} from '../../vkernel/sys/errno.js';
 import { type H2Attr, type H2Pfs, type H2SetAttr, ObjType } from '../../vkernel/vfs/hammer2/index.js';
 import { dtOf, modeBits, rdevOf, typeOfMode } from './attr.js';
 import { linuxErrno } from './errno.js';
@@ -80,6 +92,8 @@ const S_ISGID = 0o2000;
 const SECTOR = 512;
 const BLOCK = 65536;
 const NAME_MAX = 255;
+/** Offsets are numbers: no file ends beyond this. */
+const MAX_FILE = Number.MAX_SAFE_INTEGER;
 
 /** A reply's body has so many bytes; negative: -errno of Linux. */
 type Reply = number;
@@ -358,7 +372,8 @@ export class FuseSession {
   setattr(): Reply {
     const valid = this.u32(SetattrIn.VALID);
     if ((valid & Fattr.SIZE) !== 0) {
-      const e = runSync(this.pfs.truncate(this.node, this.u64(SetattrIn.SIZE_BYTES)));
+      const size = this.u64(SetattrIn.SIZE_BYTES);
+      const e = size > MAX_FILE ? EFBIG : runSync(this.pfs.truncate(this.node, size));
       if (e !== null) return -linuxErrno(e);
     }
     const set: H2SetAttr = {};
@@ -483,6 +498,7 @@ export class FuseSession {
   read(): Reply {
     const off = this.u64(ReadIn.OFFSET);
     const size = Math.min(this.u32(ReadIn.SIZE_BYTES), this.maxWrite);
+    if (off > MAX_FILE) return 0;
     const t = this.pfs.tryRead(this.node, off, this.out, OutHdr.SIZE, size);
     if (t === size) return t;
     const r = runSync(this.pfs.read(this.node, off, this.out, OutHdr.SIZE, size));
@@ -493,6 +509,7 @@ export class FuseSession {
     const size = this.u32(WriteIn.SIZE_BYTES);
     const at = InHdr.SIZE + WriteIn.SIZE;
     if (at + size > this.end) return -linuxErrno(EIO);
+    if (off + size > MAX_FILE) return -linuxErrno(EFBIG);
     const t = this.pfs.tryWrite(this.node, off, this.in, at, size);
     const r = t === NOTNOW ? runSync(this.pfs.write(this.node, off, this.in, at, size)) : t;
     if (r instanceof Errno) return -linuxErrno(r);
@@ -506,6 +523,7 @@ export class FuseSession {
     const off = this.u64(LseekIn.OFFSET);
     const whence = this.u32(LseekIn.WHENCE);
     if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return -linuxErrno(EINVAL);
+    if (off > MAX_FILE) return -linuxErrno(ENXIO);
     const r = runSync(whence === SEEK_DATA ? this.pfs.seekData(this.node, off) : this.pfs.seekHole(this.node, off));
     if (r instanceof Errno) return -linuxErrno(r);
     this.out64(LseekOut.OFFSET, r);
@@ -528,7 +546,7 @@ export class FuseSession {
     const to = Math.min(a.size, from + this.u64(FallocateIn.LENGTH));
     for (let at = from; at < to;) {
       const hole = runSync(this.pfs.seekData(this.node, at));
-      if (hole instanceof Errno && hole.name !== 'ENXIO') return -linuxErrno(hole);
+      if (hole instanceof Errno && hole !== ENXIO) return -linuxErrno(hole);
       if (hole instanceof Errno || hole >= to) break;
       at = hole;
       const n = Math.min(to - at, BLOCK - (at % BLOCK));

@@ -141,7 +141,11 @@ describe('FUSE session over HAMMER2', () => {
     expect(k.read(f, 100, 300_000)).to.deep.equal(data);
     expect(k.truncate(f, 5000)).to.include({ size: 5000 });
     expect(k.read(f, 0, 100_000)).to.have.length(5000);
-    expect(k.truncate(f, 2 ** 62)).to.be.a('string');
+    expect(k.truncate(f, 2 ** 62)).to.equal('EFBIG');
+    expect(k.write(f, 2 ** 53 - 2, data.subarray(0, 10))).to.equal('EFBIG');
+    expect(k.write(f, 2 ** 62, data.subarray(0, 10))).to.equal('EFBIG');
+    expect(k.read(f, 2 ** 62, 10)).to.have.length(0);
+    expect(k.lseek(f, 2 ** 62, w.SEEK_DATA)).to.equal('ENXIO');
   });
 
   it('finds data and holes', () => {
