@@ -2,59 +2,14 @@
 import { check } from '../../tools/hammer2/check/check.js';
 import type { BlockDevice } from '../../vkernel/sys/blockdev.js';
 import { type Blocking, runSync } from '../../vkernel/sys/blocking.js';
-import { EIO, ENOENT, ENOSPC, ENXIO, Errno } from '../../vkernel/sys/errno.js';
-import type { H2Create } from '../../vkernel/vfs/hammer2/api.js';
-import { BrefType, ObjType } from '../../vkernel/vfs/hammer2/disk.js';
-import { Fs, type FsOptions } from '../../vkernel/vfs/hammer2/fs.js';
+import { EIO, ENOENT, ENXIO, Errno } from '../../vkernel/sys/errno.js';
+import type { H2Create, H2OpenOptions } from '../../vkernel/vfs/hammer2/api.js';
+import { ObjType } from '../../vkernel/vfs/hammer2/disk.js';
+import { Fs } from '../../vkernel/vfs/hammer2/fs.js';
 import { type NewfsOptions, newfs } from '../../vkernel/vfs/hammer2/newfs.js';
 import type { PfsCore } from '../../vkernel/vfs/hammer2/pfs.js';
-import type { H2Space } from '../../vkernel/vfs/hammer2/space.js';
 import { MemDevice } from './hammer2_build.js';
 import { must } from './hammer2_tree.js';
-
-/** Allocates upwards from `begin` to `end` and knows nothing of what is below. For tests of the topology alone. */
-export class BumpSpace implements H2Space {
-  dirty = false;
-  private next: number;
-  private readonly lanes = new Map<number, number>();
-  constructor(
-    begin: number,
-    private readonly end: number,
-  ) {
-    this.next = begin;
-  }
-  get freeBytes(): number {
-    return this.end - this.next;
-  }
-  *alloc(type: BrefType, radix: number): Blocking<number | Errno> {
-    const size = 2 ** radix;
-    const take = (n: number): number | Errno => {
-      const at = Math.ceil(this.next / n) * n;
-      if (at + n > this.end) return ENOSPC;
-      this.next = at + n;
-      return at;
-    };
-    if (size >= 16384) {
-      const at = take(size);
-      return at instanceof Errno ? at : at + radix;
-    }
-    let at: number | Errno = this.lanes.get(type) ?? 0;
-    if (at % 16384 === 0 || (at % 16384) + size > 16384) at = take(16384);
-    if (at instanceof Errno) return at;
-    this.lanes.set(type, at + size);
-    return at + radix;
-  }
-  *markUsed(): Blocking<Errno | null> {
-    return null;
-  }
-  *flush(): Blocking<Errno | null> {
-    return null;
-  }
-  committed(): void {}
-  *grow(): Blocking<Errno | null> {
-    return null;
-  }
-}
 
 /** A device whose writes stay in memory. */
 export class CowDevice implements BlockDevice {
@@ -155,7 +110,7 @@ export class LogDevice implements BlockDevice {
 
 let clock = 1_700_000_000_000_000;
 /** Options with a clock that goes one microsecond a look, and random bytes that are none. */
-export function testOptions(o: Partial<FsOptions> = {}): FsOptions {
+export function testOptions(o: Partial<H2OpenOptions> = {}): H2OpenOptions {
   let seed = 1;
   return {
     nowUs: () => ++clock,
@@ -166,7 +121,7 @@ export function testOptions(o: Partial<FsOptions> = {}): FsOptions {
   };
 }
 
-export function openRw(dev: BlockDevice | readonly BlockDevice[], o: Partial<FsOptions> = {}): Fs {
+export function openRw(dev: BlockDevice | readonly BlockDevice[], o: Partial<H2OpenOptions> = {}): Fs {
   const devs = 'read' in dev ? [dev] : dev;
   return must(runSync(Fs.open(devs, testOptions(o))), 'open');
 }

@@ -3,7 +3,7 @@
  *
  * Blocks have no reference counts, so a walk of the whole topology finds what is in use. One pass stages what it did not
  * find (11 to 10), the next frees what it does not find again and nobody has taken meanwhile (10 to 00); each starts with
- * a sync. So what is allocated while a pass runs survives: it is in the tree that the next pass walks. The walk reads
+ * a sync. What is allocated while a pass runs counts as found. The walk reads
  * the state of the last header, which nobody overwrites; only the merge of a leaf keeps changes out.
  *
  * Memory: one bit a granule, in windows of as many GiB as fit, each with a walk of its own; and the places of indirect
@@ -15,7 +15,8 @@ import { EROFS, Errno } from '../../sys/errno.js';
 import type { H2BulkfreeResult } from './api.js';
 import * as d from './disk.js';
 import { Bref, BrefType, Ino, OpFlag, rd64 } from './disk.js';
-import { Freemap, GIB_BITMAP_BYTES } from './freemap.js';
+import { type Freemap, GIB_BITMAP_BYTES } from './freemap.js';
+import { flushAll } from './flush.js';
 import type { Fs } from './fs.js';
 
 const GRANULE = 16384;
@@ -105,12 +106,14 @@ class Walk {
 
 /** One pass over the state of the last sync. */
 function* pass(fs: Fs, map: Freemap, memoryBytes: number): Blocking<H2BulkfreeResult | Errno> {
-  const e = yield* fs.sync();
-  if (e !== null) return e;
-  // The header image goes on changing: this is what the sync has written.
-  const root = yield* fs.exclusive(function* () {
+  // The header image goes on changing: this is what the sync has written. What is allocated from here on the walk cannot find.
+  const root = yield* fs.exclusive(function* (): Blocking<Uint8Array | Errno> {
+    const e = yield* flushAll(fs);
+    if (e !== null) return e;
+    map.fresh = new Set();
     return fs.syncedRoot.slice();
   });
+  if (root instanceof Errno) return root;
   const gibs = Math.ceil(fs.io.vols.totalBytes / d.GIB);
   const window = Math.max(1, Math.min(gibs, Math.floor(memoryBytes / GIB_BITMAP_BYTES)));
   let allocatedBytes = 0;
@@ -138,11 +141,17 @@ function* pass(fs: Fs, map: Freemap, memoryBytes: number): Blocking<H2BulkfreeRe
 /** Both passes with the syncs they need. EIO when the tree or the freemap cannot be read in full: then nothing is freed. */
 export function* bulkfree(fs: Fs, memoryBytes = DEFAULT_MEMORY): Blocking<H2BulkfreeResult | Errno> {
   const { space } = fs;
-  if (fs.readonly || !(space instanceof Freemap)) return EROFS;
-  const one = yield* pass(fs, space, memoryBytes);
-  if (one instanceof Errno) return one;
-  const two = yield* pass(fs, space, memoryBytes);
-  if (two instanceof Errno) return two;
+  if (fs.readonly || space === null) return EROFS;
+  let one: H2BulkfreeResult | Errno;
+  let two: H2BulkfreeResult | Errno;
+  try {
+    one = yield* pass(fs, space, memoryBytes);
+    if (one instanceof Errno) return one;
+    two = yield* pass(fs, space, memoryBytes);
+    if (two instanceof Errno) return two;
+  } finally {
+    space.fresh = null;
+  }
   const e = yield* fs.sync();
   if (e !== null) return e;
   return { ...two, freedBytes: one.freedBytes + two.freedBytes };

@@ -7,6 +7,8 @@ import type { InodeCore } from './inode.js';
 
 export class DataBuf {
   dirty = false;
+  /** Dirty: the block on disk set aside for it (data_off), large enough for all that is not zero in it. */
+  place = 0;
   prev: DataBuf | null = null;
   next: DataBuf | null = null;
   constructor(
@@ -26,6 +28,9 @@ export class DataCache {
   private head: DataBuf | null = null;
   private tail: DataBuf | null = null;
   private readonly spare: Uint8Array[] = [];
+
+  /** Takes places back that are not needed. */
+  onRelease: (dataOff: number) => void = () => {};
 
   constructor(private readonly maxClean: number) {}
 
@@ -64,8 +69,13 @@ export class DataCache {
     this.unlink(b);
     this.pushFront(b);
   }
+  release(b: DataBuf): void {
+    if (b.place !== 0) this.onRelease(b.place);
+    b.place = 0;
+  }
   /** Out of memory, dirty or not. */
   drop(b: DataBuf): void {
+    this.release(b);
     if (b.dirty) this.dirtyCount--;
     else this.unlink(b);
     b.core.bufs.delete(b.lbn);

@@ -7,7 +7,7 @@
  */
 import type { Blocking } from '../../sys/blocking.js';
 import { EFBIG, EINVAL, EISDIR, ENXIO, Errno, NOTNOW } from '../../sys/errno.js';
-import { decode } from './block.js';
+import { decode, physicalBytes } from './block.js';
 import type { DataBuf } from './datacache.js';
 import * as d from './disk.js';
 import { Bref, BrefType, Ino, ObjType, OpFlag, rd64 } from './disk.js';
@@ -129,17 +129,31 @@ export function tryRead(fs: Fs, node: Node, off: number, buf: Uint8Array, bufOff
 
 // --- writing --------------------------------------------------------------------------------------------------------
 
-/** Bytes a write of these blocks may cost at the next sync, for what is not dirty yet. */
+/** Bytes a write of these blocks may cost, for what is not dirty yet: blocks, and indirect blocks at the next sync. */
 const writeCost = (blocks: number): number => blocks * BLOCK + (2 + Math.ceil(blocks / 128)) * 32768;
 
+/** data_off by logical block, see Fs.places. */
+export type Places = ReadonlyMap<number, number>;
+export const NO_PLACES: Places = new Map();
+
+/** log2 of the place a block needs that has `bytes` of the file in it; small blocks take a granule of 16 KiB. */
+export function placeRadix(bytes: number): number {
+  return Math.max(14, 31 - Math.clz32(physicalBytes(bytes)));
+}
+
 /** The dirty block `lbn`, made if need be (zeros), with its blockref in the tree. All nodes needed are in memory. */
-function dirtyBlock(fs: Fs, node: Node, lbn: number, tid: number, zero: boolean): DataBuf {
+function dirtyBlock(fs: Fs, node: Node, lbn: number, tid: number, zero: boolean, places: Places): DataBuf {
   const core = coreOf(node);
   let b = core.bufs.get(lbn);
   if (b === undefined) {
     const buf = fs.data.take();
     if (zero) buf.fill(0);
     b = fs.data.add(core, lbn, buf);
+  }
+  const place = places.get(lbn);
+  if (place !== undefined && place !== b.place) {
+    fs.data.release(b);
+    b.place = place;
   }
   fs.data.markDirty(b);
   const hi = keyHi(lbn);
@@ -152,19 +166,19 @@ function dirtyBlock(fs: Fs, node: Node, lbn: number, tid: number, zero: boolean)
 }
 
 /** From bytes in the inode to blocks (6.6). */
-function leaveDirect(fs: Fs, node: Node, tid: number): void {
+function leaveDirect(fs: Fs, node: Node, tid: number, places: Places): void {
   const size = sizeOf(node);
   const old = node.u8.slice(Ino.BLOCKSET, Ino.BLOCKSET + size);
   node.u8[Ino.OP_FLAGS] &= ~OpFlag.DIRECTDATA;
   node.u8.fill(0, Ino.BLOCKSET, Ino.BLOCKSET + d.EMBEDDED_BYTES);
   node.cap = d.SET_COUNT;
-  if (size > 0) dirtyBlock(fs, node, 0, tid, true).buf.set(old);
+  if (size > 0) dirtyBlock(fs, node, 0, tid, true, places).buf.set(old);
 }
 
 /**
  * Write, whole or not at all.
  *
- * @param paid  space has been reserved already
+ * @param given  places for the blocks, when space has been seen to already
  * @returns null; EISDIR, EINVAL, EFBIG, ENOSPC, EIO, NOTNOW
  */
 export function tryWrite(
@@ -175,7 +189,7 @@ export function tryWrite(
   bufOff: number,
   len: number,
   tid: () => number,
-  paid = false,
+  given: Places | null = null,
 ): Errno | null {
   const fault = dataFault(node);
   if (fault !== null) return fault;
@@ -184,7 +198,7 @@ export function tryWrite(
   const size = sizeOf(node);
   const end = off + len;
   if (isDirect(node) && end <= d.EMBEDDED_BYTES) {
-    const e = paid ? null : fs.reserve(writeCost(0), false);
+    const e = given !== null ? null : fs.reserve(writeCost(0), false);
     if (e !== null) return e;
     node.u8.set(buf.subarray(bufOff, bufOff + len), Ino.BLOCKSET + off);
     if (end > size) setNum(node, Ino.SIZE, end);
@@ -194,12 +208,15 @@ export function tryWrite(
   const first = Math.floor(off / BLOCK);
   const last = Math.floor((end - 1) / BLOCK);
   // Everything that may be missing or refused comes before the first change.
-  let fresh = isDirect(node) ? 1 : 0;
+  // Blocks that need a place, or a larger one. The bytes of the inode go to block 0.
+  const fresh = new Map<number, number>();
+  if (isDirect(node) && size > 0) fresh.set(0, placeRadix(size));
   for (let lbn = first; lbn <= last; lbn++) {
     const p = fs.tree.place(node, keyHi(lbn), keyLo(lbn));
     if (p instanceof Errno) return p;
     const b = node.core?.bufs.get(lbn);
-    if (b?.dirty !== true) fresh++;
+    const radix = placeRadix(Math.max(end, size) - lbn * BLOCK);
+    if (b === undefined || (b.place & 0x3f) < radix) fresh.set(lbn, radix);
     if (b !== undefined) continue;
     const i = p.slotOf(keyHi(lbn), keyLo(lbn));
     if (i < 0) continue;
@@ -210,17 +227,19 @@ export function tryWrite(
     const r = blockOf(fs, node, lbn);
     if (r instanceof Errno) return r;
   }
-  const e = paid ? null : fs.reserve(writeCost(fresh), false);
+  const e = given !== null ? null : fs.reserve(writeCost(fresh.size), false);
   if (e !== null) return e;
+  const places = given ?? fs.places(fresh);
+  if (places instanceof Errno) return places;
 
   const t = tid();
   fs.tree.markDirty(node, t);
-  if (isDirect(node)) leaveDirect(fs, node, t);
+  if (isDirect(node)) leaveDirect(fs, node, t, places);
   for (let done = 0; done < len;) {
     const lbn = Math.floor((off + done) / BLOCK);
     const o = (off + done) % BLOCK;
     const n = Math.min(len - done, BLOCK - o);
-    const b = dirtyBlock(fs, node, lbn, t, n < BLOCK);
+    const b = dirtyBlock(fs, node, lbn, t, n < BLOCK, places);
     b.buf.set(buf.subarray(bufOff + done, bufOff + done + n), o);
     done += n;
   }
@@ -238,9 +257,11 @@ export function tryTruncate(fs: Fs, node: Node, size: number, tid: () => number)
   if (isDirect(node)) {
     const e = fs.reserve(writeCost(1), size <= old);
     if (e !== null) return e;
+    const places = fs.places(size > d.EMBEDDED_BYTES && old > 0 ? new Map([[0, placeRadix(old)]]) : NO_PLACES);
+    if (places instanceof Errno) return places;
     const t = tid();
     fs.tree.markDirty(node, t);
-    if (size > d.EMBEDDED_BYTES) leaveDirect(fs, node, t);
+    if (size > d.EMBEDDED_BYTES) leaveDirect(fs, node, t, places);
     else if (size < old) node.u8.fill(0, Ino.BLOCKSET + size, Ino.BLOCKSET + old);
     setNum(node, Ino.SIZE, size);
     return null;
@@ -259,13 +280,16 @@ export function tryTruncate(fs: Fs, node: Node, size: number, tid: () => number)
     const p = fs.tree.place(node, keyHi(keep), keyLo(keep));
     if (p instanceof Errno) return p;
   }
-  const e = fs.reserve(writeCost(cut === null ? 0 : 1), size <= old);
+  const fresh = cut !== null && !cut.dirty;
+  const e = fs.reserve(writeCost(fresh ? 1 : 0), size <= old);
   if (e !== null) return e;
+  const places = fs.places(fresh ? new Map([[edge, placeRadix(size % BLOCK)]]) : NO_PLACES);
+  if (places instanceof Errno) return places;
 
   const t = tid();
   fs.tree.markDirty(node, t);
   setNum(node, Ino.SIZE, size);
-  if (cut !== null) dirtyBlock(fs, node, edge, t, false).buf.fill(0, size % BLOCK);
+  if (cut !== null) dirtyBlock(fs, node, edge, t, false, places).buf.fill(0, size % BLOCK);
   if (size >= old) return null;
   for (const b of [...(node.core?.bufs.values() ?? [])]) if (b.lbn >= keep) fs.data.drop(b);
   const hi = keyHi(keep);

@@ -15,30 +15,37 @@ import { Bref, BrefType, Ino, Vol, rd64, wr64 } from './disk.js';
 import type { Fs } from './fs.js';
 import { checkOf, sizeOf } from './inode.js';
 import type { Node } from './node.js';
-import type { H2Space } from './space.js';
+import type { Freemap } from './freemap.js';
 import { signHeader } from './volume.js';
 
 const W = 0x1_0000_0000;
 
 /** Write one dirty logical block of a file and name its place in the tree; a block of zeros may become a hole. */
-function* writeBlock(fs: Fs, space: H2Space, node: Node, b: DataBuf, stored: Stored): Blocking<Errno | null> {
+function* writeBlock(fs: Fs, space: Freemap, node: Node, b: DataBuf, stored: Stored): Blocking<Errno | null> {
   const base = b.lbn * d.PBUFSIZE;
   const hi = Math.floor(base / W);
   const lo = base % W;
   const { tree } = fs;
   const tid = node.modTid;
-  const bytes = physicalBytes(Math.min(d.PBUFSIZE, sizeOf(node) - base));
+  // In the middle of a file a block may be short: what lies behind its place is zero.
+  const placeRadix = b.place & 0x3f;
+  const bytes = Math.min(physicalBytes(Math.min(d.PBUFSIZE, sizeOf(node) - base)), 2 ** placeRadix);
   const check = checkOf(node);
   const comp = node.u8[Ino.COMP_ALGO];
   const place = (): Node => tree.place(node, hi, lo) as Node;
   if (!stored.encode(fs.codecs, b.core, b.buf, bytes, comp, check)) {
     const p = place();
     tree.remove(p, p.slotOf(hi, lo), tid);
+    fs.data.release(b);
     fs.data.markClean(b);
     return null;
   }
   const radix = 31 - Math.clz32(stored.len);
-  const dataOff = yield* space.alloc(BrefType.DATA, radix, lo);
+  // It goes where the write has reserved a place; what has become smaller does so only if there is no other.
+  let dataOff: number | Errno = b.place;
+  if (radix < placeRadix) dataOff = yield* space.alloc(BrefType.DATA, radix, lo);
+  const own = radix === placeRadix || dataOff === ENOSPC;
+  if (dataOff === ENOSPC) dataOff = b.place - placeRadix + radix;
   if (dataOff instanceof Errno) return dataOff;
   const e =
     stored.len === d.PBUFSIZE
@@ -55,6 +62,8 @@ function* writeBlock(fs: Fs, space: H2Space, node: Node, b: DataBuf, stored: Sto
   fs.tree.checker.set(p.u8, p.v, at, stored.buf, stored.len);
   wr64(p.v, at + Bref.MIRROR_TID, fs.mirrorTid + 1);
   wr64(p.v, at + Bref.MODIFY_TID, tid);
+  if (own) b.place = 0;
+  else fs.data.release(b);
   fs.data.markClean(b);
   return null;
 }
@@ -90,7 +99,7 @@ function dirtyBelow(top: Node): Node[] {
 }
 
 /** Write one block to a new place and name it in its parent. */
-function* writeNode(fs: Fs, space: H2Space, x: Node): Blocking<Errno | null> {
+function* writeNode(fs: Fs, space: Freemap, x: Node): Blocking<Errno | null> {
   const p = x.parent as Node;
   const size = x.u8.length;
   const radix = 31 - Math.clz32(size);

@@ -8,11 +8,10 @@
  * Counterpart: sys/vfs/hammer2/hammer2_freemap.c
  */
 import type { Blocking } from '../../sys/blocking.js';
-import { EIO, ENOSPC, Errno } from '../../sys/errno.js';
+import { EIO, ENOSPC, Errno, NOTNOW } from '../../sys/errno.js';
 import type { Codecs } from './codec/codecs.js';
 import * as d from './disk.js';
 import { Bref, BrefType, rd64, Vol, wr64 } from './disk.js';
-import type { H2BlockIo, H2Space } from './space.js';
 import type { LogFn } from './volume.js';
 
 const GRANULE = 16384;
@@ -37,6 +36,13 @@ const enum Rec {
   AVAIL = 0x1c, // u32 free bytes
   BITMAP = 0x40, // 64 B
   SIZE = 128,
+}
+
+/** Reads and writes whole blocks at global offsets, across volumes. */
+export interface H2BlockIo {
+  /** Sizes and offsets are multiples of 512. */
+  read(off: number, buf: Uint8Array): Blocking<Errno | null>;
+  write(off: number, buf: Uint8Array): Blocking<Errno | null>;
 }
 
 /** A leaf or node in memory. */
@@ -64,12 +70,16 @@ interface Rotor {
   seg: number;
 }
 
-export class Freemap implements H2Space {
+export class Freemap {
   private readonly blocks = new Map<number, FmBlock>();
   private readonly rotors = new Map<number, Rotor>();
   private total: number;
   private readonly begin: number;
   private free: number;
+  /** Granules allocated since bulkfree's last sync, by number: its walk cannot know of them. Null when none runs. */
+  fresh: Set<number> | null = null;
+  /** GiB whose leaf allocNow lacked. */
+  private wanted = 0;
   /** allocator_free differs from the header last written. */
   private changed = false;
 
@@ -277,7 +287,31 @@ export class Freemap implements H2Space {
 
   // --- allocating ---------------------------------------------------------------------------------------------------
 
+  /**
+   * Allocate 2^radix bytes (10..16).
+   *
+   * @param type   allocation class
+   * @param keyLo  low word of the key: a placement hint for DATA
+   * @returns      data_off (offset | radix); ENOSPC, EIO
+   * Sleeps: to load a leaf.
+   */
   *alloc(type: BrefType, radix: number, keyLo: number): Blocking<number | Errno> {
+    for (;;) {
+      const r = this.allocNow(type, radix, keyLo);
+      if (r !== NOTNOW) return r;
+      const e = yield* this.loadWanted();
+      if (e !== null) return e;
+    }
+  }
+
+  /** Load the leaf that allocNow lacked. */
+  *loadWanted(): Blocking<Errno | null> {
+    const b = yield* this.leaf(this.wanted);
+    return b instanceof Errno ? b : null;
+  }
+
+  /** As alloc, without sleeping: NOTNOW when a leaf has to be loaded first. */
+  allocNow(type: BrefType, radix: number, keyLo: number): number | Errno {
     const gibs = Math.ceil(this.total / d.GIB);
     const rotor = this.rotors.get(type) ?? { gib: Math.floor(this.begin / d.GIB), seg: 0 };
     this.rotors.set(type, rotor);
@@ -285,8 +319,11 @@ export class Freemap implements H2Space {
     for (const relaxed of [false, true]) {
       for (let i = 0; i < gibs; i++) {
         const gib = (start + i) % gibs;
-        const b = yield* this.leaf(gib);
-        if (b instanceof Errno) return b;
+        const b = this.blocks.get(Freemap.id(gib * d.GIB, 1));
+        if (b === undefined) {
+          this.wanted = gib;
+          return NOTNOW;
+        }
         const from = i === 0 ? rotor.seg : 0;
         for (let s = 0; s < SEGS; s++) {
           const seg = (from + s) % SEGS;
@@ -318,7 +355,7 @@ export class Freemap implements H2Space {
       const linear = v.getInt32(at + Rec.LINEAR, true);
       const good = linear > 0 && linear < SEG && linear % 1024 === 0;
       if (good && linear % GRANULE !== 0 && (linear % GRANULE) + size <= GRANULE) {
-        this.mark(v, u8, at, Math.floor(linear / GRANULE), 1);
+        this.mark(b, at, Math.floor(linear / GRANULE), 1);
         v.setInt32(at + Rec.LINEAR, linear + size, true);
         return linear;
       }
@@ -331,7 +368,7 @@ export class Freemap implements H2Space {
       off = this.freeRun(u8, at, size / GRANULE, type === BrefType.DATA ? keyLo % SEG : -1);
       if (off < 0) return -1;
     }
-    this.mark(v, u8, at, off / GRANULE, Math.max(1, size / GRANULE));
+    this.mark(b, at, off / GRANULE, Math.max(1, size / GRANULE));
     if (cls === 0) v.setUint16(at + Rec.CLASS, (type << 8) | 16, true);
     return off;
   }
@@ -354,7 +391,9 @@ export class Freemap implements H2Space {
   }
 
   /** Set granules to 11, counting those that were free. */
-  private mark(v: DataView, u8: Uint8Array, at: number, granule: number, n: number): void {
+  private mark(b: FmBlock, at: number, granule: number, n: number): void {
+    const { v, u8 } = b;
+    const base = b.key / GRANULE + (at / Rec.SIZE) * (SEG / GRANULE);
     for (let g = granule; g < granule + n; g++) {
       const i = at + Rec.BITMAP + (g >> 2);
       const shift = (g & 3) * 2;
@@ -363,9 +402,28 @@ export class Freemap implements H2Space {
         this.free -= GRANULE;
       }
       u8[i] |= 3 << shift;
+      this.fresh?.add(base + g);
     }
   }
 
+  /** Give back a block that no blockref on the medium has ever named. */
+  release(dataOff: number): void {
+    const radix = dataOff % 64;
+    const off = dataOff - radix;
+    const b = this.blocks.get(Freemap.id(Math.floor(off / d.GIB) * d.GIB, 1));
+    if (b === undefined) return; // bulkfree finds it
+    const at = Math.floor((off % d.GIB) / SEG) * Rec.SIZE;
+    const first = Math.floor((off % SEG) / GRANULE);
+    for (let g = first; g < first + 2 ** radix / GRANULE; g++) {
+      b.u8[at + Rec.BITMAP + (g >> 2)] &= ~(3 << ((g & 3) * 2));
+      this.credit(b.v, at, GRANULE);
+      this.fresh?.delete(b.key / GRANULE + (at / Rec.SIZE) * (SEG / GRANULE) + g);
+    }
+    this.markDirty(b);
+    this.changed = true;
+  }
+
+  /** Force the granules of a block to 11 (recovery). Sleeps: to load a leaf. */
   *markUsed(dataOff: number, type: BrefType): Blocking<Errno | null> {
     const radix = dataOff % 64;
     const off = dataOff - radix;
@@ -373,7 +431,7 @@ export class Freemap implements H2Space {
     const b = yield* this.leaf(Math.floor(off / d.GIB));
     if (b instanceof Errno) return b;
     const at = Math.floor((off % d.GIB) / SEG) * Rec.SIZE;
-    const { v, u8 } = b;
+    const { v } = b;
     const inSeg = off % SEG;
     const granule = Math.floor(inSeg / GRANULE);
     // Small blocks must not go on behind what was not known to be there.
@@ -381,7 +439,7 @@ export class Freemap implements H2Space {
     if (linear % GRANULE !== 0 && Math.floor(linear / GRANULE) === granule) {
       v.setInt32(at + Rec.LINEAR, (granule + 1) * GRANULE, true);
     }
-    this.mark(v, u8, at, granule, Math.max(1, 2 ** radix / GRANULE));
+    this.mark(b, at, granule, Math.max(1, 2 ** radix / GRANULE));
     if (v.getUint16(at + Rec.CLASS, true) === 0) v.setUint16(at + Rec.CLASS, (type << 8) | 16, true);
     this.markDirty(b);
     this.changed = true;
@@ -414,7 +472,8 @@ export class Freemap implements H2Space {
       let live = false;
       for (let g = 0; g < SEG / GRANULE; g++) {
         const bit = seg * 256 + g;
-        const inUse = (used[bit >> 3] & (1 << (bit & 7))) !== 0;
+        const found = (used[bit >> 3] & (1 << (bit & 7))) !== 0;
+        const inUse = found || this.fresh?.has(start / GRANULE + g) === true;
         const i = at + Rec.BITMAP + (g >> 2);
         const shift = (g & 3) * 2;
         const pair = (u8[i] >> shift) & 3;
@@ -472,6 +531,10 @@ export class Freemap implements H2Space {
 
   // --- writing ------------------------------------------------------------------------------------------------------
 
+  /**
+   * Write all changed leaves and nodes to their next slots and leave freemap_blockset and allocator_free in the header image. The
+   * caller flushes the devices and writes the header, then calls committed().
+   */
   *flush(header: DataView, mirrorTid: number): Blocking<Errno | null> {
     // Leaves before the nodes above them.
     const dirty = [...this.blocks.values()].filter((b) => b.dirty).sort((a, b) => a.level - b.level);
@@ -493,6 +556,7 @@ export class Freemap implements H2Space {
     return null;
   }
 
+  /** The header of the last flush is on the medium: its freemap blocks are the current ones. */
   committed(): void {
     for (const b of this.blocks.values()) {
       if (b.flushed < 0) continue;
@@ -501,6 +565,10 @@ export class Freemap implements H2Space {
     }
   }
 
+  /**
+   * The volume has grown (the header image says so already): what an existing leaf holds as lying beyond the end becomes free, and
+   * `freeDelta` is added to the free bytes.
+   */
   *grow(oldTotal: number, newTotal: number, freeDelta: number): Blocking<Errno | null> {
     this.total = newTotal;
     this.free += freeDelta;

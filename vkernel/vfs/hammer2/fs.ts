@@ -25,7 +25,6 @@ import { H2Io } from './io.js';
 import { Node, TYPE_ROOT } from './node.js';
 import { PfsCore } from './pfs.js';
 import { recoverFreemap } from './recover.js';
-import type { H2Space } from './space.js';
 import { Cursor, Tree } from './tree.js';
 import { kernelWaiter } from './waiter.js';
 import { type HeaderCopy, type LogFn, openVolumes } from './volume.js';
@@ -39,11 +38,6 @@ const MAX_TID = 2 ** 52;
 const AUTOFREE_BYTES = MIB;
 const AUTOFREE_PART = 512;
 
-export interface FsOptions extends H2OpenOptions {
-  /** Another allocator than the freemap (tests). */
-  readonly space?: (fs: Fs) => H2Space;
-}
-
 export class Fs implements H2Device {
   readonly tree: Tree;
   readonly data: DataCache;
@@ -51,7 +45,7 @@ export class Fs implements H2Device {
   readonly log: LogFn;
   readonly nowUs: () => number;
   readonly random: (b: Uint8Array) => void;
-  space: H2Space | null = null;
+  space: Freemap | null = null;
   /** The super-root slots of the header: the whole tree hangs below. Its bytes are the header image. */
   root: Node = null as unknown as Node;
   suproot: Node = null as unknown as Node;
@@ -83,10 +77,7 @@ export class Fs implements H2Device {
   readonly codecs: Codecs;
   readonly stats = { syncs: 0, headers: 0 };
 
-  private constructor(
-    io: H2Io,
-    private readonly opts: FsOptions,
-  ) {
+  private constructor(io: H2Io, opts: H2OpenOptions) {
     this.io = io;
     this.log = opts.log ?? (() => {});
     this.codecs = opts.codecs ?? tsCodecs;
@@ -119,7 +110,7 @@ export class Fs implements H2Device {
    * @returns EINVAL for bad headers or a bad super-root, ENXIO for volumes that do not belong together, EIO
    * Sleeps: in the devices.
    */
-  static *open(devs: readonly BlockDevice[], opts: FsOptions): Blocking<Fs | Errno> {
+  static *open(devs: readonly BlockDevice[], opts: H2OpenOptions): Blocking<Fs | Errno> {
     const codecs = opts.codecs ?? tsCodecs;
     const log: LogFn = opts.log ?? (() => {});
     const vols = yield* openVolumes(devs, codecs, log);
@@ -182,9 +173,9 @@ export class Fs implements H2Device {
   }
 
   private *openForWriting(): Blocking<Errno | null> {
-    const space =
-      this.opts.space?.(this) ?? new Freemap(this.io, this.codecs, this.log, this.header, this.io.vols.totalBytes);
+    const space = new Freemap(this.io, this.codecs, this.log, this.header, this.io.vols.totalBytes);
     this.space = space;
+    this.data.onRelease = (dataOff) => space.release(dataOff);
     this.tree.strict = true;
     this.tree.onDamage = () => this.turnReadonly();
     if (rd64(this.header, Vol.FREEMAP_TID) < rd64(this.header, Vol.MIRROR_TID)) {
@@ -305,9 +296,9 @@ export class Fs implements H2Device {
 
   // --- space --------------------------------------------------------------------------------------------------------
 
-  /** Bytes the next sync will allocate at most. */
+  /** Bytes the next sync will allocate at most, beside what is set aside for file data. */
   private get pending(): number {
-    return this.tree.dirtyBytes + this.data.dirtyBytes + SYNC_SLACK;
+    return this.tree.dirtyBytes + SYNC_SLACK;
   }
 
   /**
@@ -328,6 +319,29 @@ export class Fs implements H2Device {
     const begin = rd64(this.header, Vol.ALLOCATOR_BEG);
     return Math.ceil(begin / d.RESERVED_BYTES) * d.RESERVED_BYTES - begin;
   }
+  /**
+   * Set aside places on disk for blocks of file data, so that writing them cannot fail for want of space.
+   *
+   * @param want  log2 of the bytes needed, by logical block
+   * @returns     data_off by logical block; ENOSPC, NOTNOW with nothing set aside
+   */
+  places(want: ReadonlyMap<number, number>): Map<number, number> | Errno {
+    const space = this.space as Freemap;
+    const list = new Map<number, number>();
+    for (const [lbn, radix] of want) {
+      const r = space.allocNow(d.BrefType.DATA, radix, (lbn * d.PBUFSIZE) % 0x1_0000_0000);
+      if (typeof r === 'number') {
+        list.set(lbn, r);
+        continue;
+      }
+      for (const p of list.values()) space.release(p);
+      if (r === NOTNOW) return this.tree.later(() => space.loadWanted());
+      this.noSpace = true;
+      return r;
+    }
+    return list;
+  }
+
   private get worthFreeing(): number {
     return Math.max(AUTOFREE_BYTES, rd64(this.header, Vol.ALLOCATOR_SIZE) / AUTOFREE_PART);
   }

@@ -8,7 +8,7 @@
 import type { Blocking } from '../../sys/blocking.js';
 import type { Errno } from '../../sys/errno.js';
 import * as d from './disk.js';
-import type { H2BlockIo } from './space.js';
+import type { H2BlockIo } from './freemap.js';
 import type { VolumeSet } from './volume.js';
 
 const RUN_BYTES = 256 * 1024;

@@ -393,6 +393,9 @@ export class PfsCore implements H2Pfs {
     }
     const full = fs.reserve(NAME_COST, false);
     if (full !== null) return full;
+    const long = type === ObjType.SOFTLINK && target.length > d.EMBEDDED_BYTES;
+    const places = fs.places(long ? new Map([[0, file.placeRadix(target.length)]]) : file.NO_PLACES);
+    if (places instanceof Errno) return places;
 
     this.nextInum++;
     const tid = this.take();
@@ -419,7 +422,7 @@ export class PfsCore implements H2Pfs {
     tree.markDirty(dn, tid);
     if (type === ObjType.SOFTLINK && target !== '') {
       const b = Uint8Array.from(target, (c) => c.charCodeAt(0));
-      file.tryWrite(fs, n, 0, b, 0, b.length, () => tid, true);
+      file.tryWrite(fs, n, 0, b, 0, b.length, () => tid, places);
     }
     return inum;
   }

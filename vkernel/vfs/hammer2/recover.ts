@@ -10,7 +10,7 @@ import { Errno } from '../../sys/errno.js';
 import * as d from './disk.js';
 import { Bref, BrefType, Ino, OpFlag, Vol, rd64 } from './disk.js';
 import type { Fs } from './fs.js';
-import type { H2Space } from './space.js';
+import type { Freemap } from './freemap.js';
 
 /** As deep as a tree can get: volume, super-root, PFS root, inode, each with its levels of indirect blocks. */
 const MAX_LEVELS = 4 * 65;
@@ -19,7 +19,7 @@ const MAX_LEVELS = 4 * 65;
  * @returns null; EIO when a block is unreadable: what is below it cannot be marked, so the volume must not be written
  * Sleeps: in the device.
  */
-export function* recoverFreemap(fs: Fs, space: H2Space): Blocking<Errno | null> {
+export function* recoverFreemap(fs: Fs, space: Freemap): Blocking<Errno | null> {
   const since = rd64(fs.header, Vol.FREEMAP_TID);
   const begin = rd64(fs.header, Vol.ALLOCATOR_BEG);
   fs.log(`hammer2: ${fs.name}: freemap is behind (${since} of ${fs.mirrorTid}): marking what has changed since`);

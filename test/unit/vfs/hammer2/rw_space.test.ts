@@ -129,6 +129,40 @@ describe('hammer2 space', function () {
     }
   });
 
+  it('accepts no write for which only crumbs are left', () => {
+    const dev = freshVolume(64 * MIB);
+    const fs = openRw(dev, { log: (l) => expect(l).to.match(/out of space: bulkfree gave back/) });
+    const m = mount(fs);
+    must(runSync(m.p.setcomp(1, Comp.NONE, 0)) ?? 0);
+    const small = new Uint8Array(12_000).fill(1);
+    let n = 0;
+    for (; ; n++) {
+      const f = runSync(m.p.create(1, `f${n}`, { ...defaults, type: ObjType.REGFILE }));
+      const r = f instanceof Errno ? f : runSync(m.p.write(f, 0, small, 0, small.length));
+      if (r === ENOSPC) break;
+    }
+    // Every other 16 KiB becomes free: no 64 KiB in one piece.
+    for (let i = 0; i < n; i += 2) must(runSync(m.p.unlink(1, `f${i}`)) ?? 0);
+    must(runSync(fs.bulkfree()));
+    expect(free(fs)).to.be.greaterThan(10 * MIB);
+    const big = new Uint8Array(65536).fill(2);
+    let wrote = 0;
+    const g = m.create('big', { type: ObjType.REGFILE });
+    for (let i = 0; i < 200; i++) {
+      const r = runSync(m.p.write(g, i * 65536, big, 0, 65536));
+      if (r === ENOSPC) break;
+      wrote = must(r) > 0 ? wrote + 1 : wrote;
+    }
+    expect(wrote).to.be.lessThan(150);
+    must(runSync(fs.sync()) ?? 0);
+    m.file('small', small); // crumbs still serve small files
+    must(runSync(fs.close()) ?? 0);
+    expect(faults(dev)).to.deep.equal([]);
+    const q = mount(openRw(dev, { readonly: true }));
+    expect(q.read('big').length).to.equal(wrote * 65536);
+    expect(q.read('small')[11_999]).to.equal(1);
+  });
+
   for (const [what, size] of [
     ['64 KiB files', 65536],
     ['tiny files', 300],
