@@ -316,6 +316,15 @@ describe('file system calls on tmpfs', () => {
     expect(gd.vfs.rootNcp.children?.size ?? 0).to.be.lessThan(5);
   });
 
+  it('answers ENOSPC to a write of a terabyte without counting its pages', () => {
+    const fd = u.open('/huge', O.RDWR | O.CREAT);
+    const start = process.hrtime.bigint();
+    expect(u.err('write', fd, u.alloc(16), 2 ** 40)).to.equal('ENOSPC');
+    // Page by page it takes seconds.
+    expect(Number(process.hrtime.bigint() - start)).to.be.lessThan(1e9);
+    expect(u.fstat(fd).size).to.equal(0);
+  });
+
   it('answers ENOSPC when memory is used up, and goes on', () => {
     const fd = u.open('/big', O.RDWR | O.CREAT);
     const chunk = u.put(new Uint8Array(2 ** 20));

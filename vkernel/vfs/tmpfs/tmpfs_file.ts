@@ -149,7 +149,10 @@ function writeStart(node: TmpNode, uio: Uio, ioflag: number): Errno | null {
   if (uio.offset + uio.resid > tm.maxFileSize) return EFBIG;
   if (uio.resid === 0) return null;
   const first = Math.floor(uio.offset / PAGE_SIZE);
-  if (!tmpRoom(tm, missingPages(node, first, Math.ceil((uio.offset + uio.resid) / PAGE_SIZE)))) return ENOSPC;
+  const end = Math.ceil((uio.offset + uio.resid) / PAGE_SIZE);
+  // So many are missing at least: a write of 2^40 bytes must not be counted page by page.
+  if (!tmpRoom(tm, Math.max(0, end - first - tmpObject(node).resident))) return ENOSPC;
+  if (!tmpRoom(tm, missingPages(node, first, end))) return ENOSPC;
   if (uio.offset > vp.va.size) vnZeroTail(tmpObject(node), vp.va.size);
   return null;
 }
