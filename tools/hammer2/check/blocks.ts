@@ -9,6 +9,9 @@ import { lz4, zlib } from './unpack.js';
 import { type Header, type VolumeSpace, readAt } from './volume.js';
 import * as w from './wire.js';
 
+/** XXH64 with HAMMER2's seed: low and high half. */
+export type Xxh64 = (b: Uint8Array, off: number, len: number) => readonly [number, number];
+
 /** Whose tree is being walked. */
 export interface Owner {
   readonly kind: 'volume' | 'suproot' | 'pfsroot' | 'dir' | 'file';
@@ -41,7 +44,7 @@ interface Block {
 }
 
 /** What is wrong with a block's bytes by its blockref, or null. */
-export function checkFault(r: w.Ref, b: Uint8Array): string | null {
+export function checkFault(r: w.Ref, b: Uint8Array, xxh: Xxh64 = xxh64): string | null {
   const { v, at } = r;
   switch (r.check) {
     case w.CHECK_NONE:
@@ -54,7 +57,7 @@ export function checkFault(r: w.Ref, b: Uint8Array): string | null {
         : `crc32 ${w.hex(v.getUint32(at + 0x40, true))}, the block has ${w.hex(c)}`;
     }
     case w.CHECK_XXH: {
-      const [lo, hi] = xxh64(b, 0, b.length);
+      const [lo, hi] = xxh(b, 0, b.length);
       if (lo === v.getUint32(at + 0x40, true) && hi === v.getUint32(at + 0x44, true)) return null;
       return `xxhash64 ${w.hex(v.getBigUint64(at + 0x40, true))}, the block has ${w.hex((BigInt(hi) << 32n) | BigInt(lo))}`;
     }
@@ -90,6 +93,7 @@ export class Blocks {
     private readonly f: Findings,
     private readonly r: Report,
     private readonly tick: (bytes: number) => void,
+    private readonly xxh: Xxh64,
   ) {}
 
   private load(r: w.Ref, o: Owner): Uint8Array | null {
@@ -121,7 +125,7 @@ export class Blocks {
     if (blk === null) return null;
     const b = this.load(r, o);
     if (b === null) return null;
-    const bad = checkFault(r, b);
+    const bad = checkFault(r, b, this.xxh);
     if (bad !== null) {
       this.f.error('check-code', o.where, `${w.refText(r)}: ${bad}`);
       return null;
@@ -190,7 +194,7 @@ export class Blocks {
     if (!blk.good) {
       const b = this.load(r, o);
       if (b === null) return;
-      const bad = checkFault(r, b);
+      const bad = checkFault(r, b, this.xxh);
       if (bad !== null) {
         this.f.error('check-code', o.where, `${w.refText(r)}: ${bad}`);
         return;
