@@ -170,6 +170,8 @@ export function run(
   usageCode = EX_USAGE,
   inputCode = EX_NOINPUT,
 ): void {
+  // Whoever reads may have seen enough.
+  process.stdout.on('error', (e: NodeJS.ErrnoException) => process.exit(e.code === 'EPIPE' ? 0 : EX_SOFTWARE));
   try {
     process.exitCode = main(process.argv.slice(2));
   } catch (e) {
