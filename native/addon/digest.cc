@@ -258,6 +258,87 @@ Napi::Value Lz4Decompress(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), static_cast<double>(Lz4Block(s, slen, d, dmax)));
 }
 
+/* One sequence: literals, then a match (length 0: none, the last). The new end, or nullptr when it does not fit. */
+uint8_t *Lz4Sequence(const uint8_t *lit, size_t lits, size_t distance, size_t match, uint8_t *d, const uint8_t *dend) {
+  size_t m = match == 0 ? 0 : match - 4;
+  size_t need = 1 + (lits < 15 ? 0 : 1 + (lits - 15) / 255) + lits;
+  if (match != 0) need += 2 + (m < 15 ? 0 : 1 + (m - 15) / 255);
+  if (need > static_cast<size_t>(dend - d)) return nullptr;
+  *d++ = static_cast<uint8_t>((lits < 15 ? lits : 15) << 4 | (m < 15 ? m : 15));
+  if (lits >= 15) {
+    size_t x = lits - 15;
+    for (; x >= 255; x -= 255) *d++ = 255;
+    *d++ = static_cast<uint8_t>(x);
+  }
+  memcpy(d, lit, lits);
+  d += lits;
+  if (match == 0) return d;
+  *d++ = static_cast<uint8_t>(distance);
+  *d++ = static_cast<uint8_t>(distance >> 8);
+  if (m >= 15) {
+    size_t x = m - 15;
+    for (; x >= 255; x -= 255) *d++ = 255;
+    *d++ = static_cast<uint8_t>(x);
+  }
+  return d;
+}
+
+/* Bytes produced, or -1. The same choices as its oracle, codec/lz4_compress.ts: the same bytes. */
+long Lz4Pack(const uint8_t *src, size_t len, uint8_t *dst, size_t dmax) {
+  constexpr unsigned kHashBits = 13;
+  static thread_local uint32_t table[1 << kHashBits];
+  auto word = [&](size_t i) {
+    uint32_t w;
+    memcpy(&w, src + i, 4);
+    return w;
+  };
+  auto hash = [](uint32_t w) { return w * 0x9e3779b1u >> (32 - kHashBits); };
+  uint8_t *d = dst;
+  const uint8_t *dend = dst + dmax;
+  size_t anchor = 0, misses = 0;
+  memset(table, 0, sizeof table);
+  for (size_t i = 0; i + 12 <= len;) {
+    uint32_t w = word(i), h = hash(w);
+    size_t at = table[h];
+    table[h] = static_cast<uint32_t>(i + 1);
+    if (at == 0 || i - (at - 1) > 65535 || word(at - 1) != w) {
+      i += 1 + (misses++ >> 6);
+      continue;
+    }
+    at--;
+    size_t n = 4;
+    while (i + n + 8 <= len - 5) {
+      uint64_t a, b;
+      memcpy(&a, src + at + n, 8);
+      memcpy(&b, src + i + n, 8);
+      if (a != b) {
+        n += static_cast<size_t>(__builtin_ctzll(a ^ b)) / 8;
+        goto found;
+      }
+      n += 8;
+    }
+    while (i + n < len - 5 && src[at + n] == src[i + n]) n++;
+  found:
+    d = Lz4Sequence(src + anchor, i - anchor, i - at, n, d, dend);
+    if (d == nullptr) return -1;
+    i += n;
+    anchor = i;
+    misses = 0;
+    if (i + 12 <= len) table[hash(word(i - 2))] = static_cast<uint32_t>(i - 1);
+  }
+  d = Lz4Sequence(src + anchor, len - anchor, 0, 0, d, dend);
+  return d == nullptr ? -1 : d - dst;
+}
+
+Napi::Value Lz4Compress(const Napi::CallbackInfo &info) {
+  size_t slen, dmax;
+  const uint8_t *s = Range(info, 0, &slen);
+  if (s == nullptr) return info.Env().Undefined();
+  uint8_t *d = Range(info, 3, &dmax);
+  if (d == nullptr) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), static_cast<double>(Lz4Pack(s, slen, d, dmax)));
+}
+
 }  // namespace
 
 void InitDigest(Napi::Env env, Napi::Object exports) {
@@ -268,5 +349,6 @@ void InitDigest(Napi::Env env, Napi::Object exports) {
   exports.Set("crc32c", Napi::Function::New<Crc32c>(env, "crc32c"));
   exports.Set("crc32cTable", Napi::Function::New<Crc32cTable>(env, "crc32cTable"));
   exports.Set("xxh64", Napi::Function::New<Xxh64>(env, "xxh64"));
+  exports.Set("lz4Compress", Napi::Function::New<Lz4Compress>(env, "lz4Compress"));
   exports.Set("lz4Decompress", Napi::Function::New<Lz4Decompress>(env, "lz4Decompress"));
 }

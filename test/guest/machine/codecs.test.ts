@@ -52,6 +52,47 @@ describe('native codecs', () => {
     expect(n.crc32c(new Uint8Array(0), 0, 0)).to.equal(0);
   });
 
+  it('lz4 compression: the same bytes as the TypeScript twin, within the limit, and back again', () => {
+    fc.assert(
+      fc.property(mixed, fc.nat(70_000), (data, max) => {
+        const run = (f: typeof host.lz4Compress): Uint8Array | null => {
+          const dst = new Uint8Array(max + 64).fill(0xa5);
+          const padded = new Uint8Array(data.length + 64);
+          padded.set(data, 32);
+          const r = f(padded, 32, data.length, dst, 32, max);
+          expect(dst.subarray(0, 32).every((x) => x === 0xa5)).to.equal(true);
+          expect(dst.subarray(32 + max).every((x) => x === 0xa5)).to.equal(true);
+          return r < 0 ? null : dst.slice(32, 32 + r);
+        };
+        const z = run(host.lz4Compress);
+        expect(z).to.deep.equal(run(tsCodecs.lz4Compress));
+        if (z === null) return;
+        for (const c of [host, tsCodecs]) {
+          const back = new Uint8Array(65536);
+          expect(c.lz4Decompress(z, 0, z.length, back, 0, 65536)).to.equal(data.length);
+          expect(Buffer.compare(back.subarray(0, data.length), data)).to.equal(0);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('zlib compression: streams that inflate, within the limit', () => {
+    const deflate = host.zlibDeflate;
+    if (deflate === undefined) throw new Error('no zlibDeflate');
+    fc.assert(
+      fc.property(mixed, fc.integer({ min: 6, max: 9 }), (data, level) => {
+        const dst = new Uint8Array(70_000);
+        const r = deflate(data, 0, data.length, dst, 0, dst.length, level);
+        expect(deflate(data, 0, data.length, dst, 0, r - 1, level)).to.equal(-1);
+        const back = new Uint8Array(65536);
+        expect(tsCodecs.zlibInflate(dst, 0, r, back, 0, 65536)).to.equal(data.length);
+        expect(Buffer.compare(back.subarray(0, data.length), data)).to.equal(0);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   for (const [name, compress, pick] of [
     ['lz4', lz4Compress, 'lz4Decompress'],
     ['zlib', (b: Uint8Array): Uint8Array => new Uint8Array(deflateSync(b)), 'zlibInflate'],

@@ -1,13 +1,13 @@
 /**
  * Native versions of the file systems' arithmetic (native/addon/digest.cc), in the shape of hammer2's Codecs. SHA-256 is
- * node:crypto's, inflate node:zlib's.
+ * node:crypto's, inflate and deflate are node:zlib's.
  *
  * A call into the addon costs about 0.2 µs with its argument checks, so short input stays in TypeScript.
  * XXH64, CRC-32C, LZ4, inflate of a 64 KiB block: 5, 3, 10, 47 µs; in TypeScript 110, 55, 85, 160.
  */
 import { createHash } from 'node:crypto';
-import { inflateSync } from 'node:zlib';
-import { type Codecs, tsCodecs } from '../../vfs/hammer2/codec/codecs.js';
+import { deflateSync, inflateSync } from 'node:zlib';
+import { type Codecs, type Compress, tsCodecs } from '../../vfs/hammer2/codec/codecs.js';
 import { native } from './native.js';
 
 interface NativeDigest {
@@ -23,6 +23,7 @@ interface NativeDigest {
     dstOff: number,
     dstMax: number,
   ): number;
+  lz4Compress: Compress;
 }
 
 /** Up to this many bytes TypeScript is as fast. */
@@ -53,6 +54,13 @@ export function hostCodecs(): Codecs {
     },
     lz4Decompress: (src, srcOff, srcLen, dst, dstOff, dstMax) =>
       n.lz4Decompress(src, srcOff, srcLen, dst, dstOff, dstMax),
+    lz4Compress: (src, srcOff, srcLen, dst, dstOff, dstMax) => n.lz4Compress(src, srcOff, srcLen, dst, dstOff, dstMax),
+    zlibDeflate(src, srcOff, srcLen, dst, dstOff, dstMax, level) {
+      const out = deflateSync(src.subarray(srcOff, srcOff + srcLen), { level, chunkSize: CHUNK });
+      if (out.length > dstMax) return -1;
+      dst.set(out, dstOff);
+      return out.length;
+    },
     zlibInflate(src, srcOff, srcLen, dst, dstOff, dstMax) {
       let out: Uint8Array;
       try {

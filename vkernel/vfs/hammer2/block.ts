@@ -47,13 +47,13 @@ export class Stored {
       return true;
     }
     let n = -1;
-    if (algo === Comp.LZ4 && codecs.lz4Compress !== undefined) {
+    if (algo === Comp.LZ4) {
       n = codecs.lz4Compress(src, 0, size, this.out, 4, size / 2 - 8);
       if (n > 0) {
         new DataView(this.out.buffer).setUint32(0, n, true);
         n += 4;
       }
-    } else if (algo === Comp.ZLIB && codecs.zlibDeflate !== undefined) {
+    } else if (codecs.zlibDeflate !== undefined) {
       const level = Math.min(9, Math.max(6, comp >> 4));
       n = codecs.zlibDeflate(src, 0, size, this.out, 0, size / 2, level);
     }

@@ -5,6 +5,7 @@
 import { crc32c } from './crc32c.js';
 import { zlibInflate } from './inflate.js';
 import { lz4Decompress } from './lz4.js';
+import { lz4Compress } from './lz4_compress.js';
 import { sha256 } from './sha256.js';
 import { xxh64 } from './xxh64.js';
 
@@ -37,8 +38,8 @@ export interface Codecs {
   sha256(b: Uint8Array, off: number, len: number, out: Uint8Array): void;
   lz4Decompress: Decompress;
   zlibInflate: Decompress;
-  lz4Compress?: Compress;
-  /** A complete zlib stream. @param level 6..9 */
+  lz4Compress: Compress;
+  /** A complete zlib stream. Without it blocks for zlib are stored as they are. @param level 6..9 */
   zlibDeflate?(
     src: Uint8Array,
     srcOff: number,
@@ -50,4 +51,4 @@ export interface Codecs {
   ): number;
 }
 
-export const tsCodecs: Codecs = { crc32c, xxh64, sha256, lz4Decompress, zlibInflate };
+export const tsCodecs: Codecs = { crc32c, xxh64, sha256, lz4Decompress, lz4Compress, zlibInflate };
