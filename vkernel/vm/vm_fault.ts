@@ -179,6 +179,8 @@ function fault(vm: Vmspace, va: number, access: number, alone = false): Errno | 
     ppn = m;
     obj = own;
   } else if (write && obj.type === 'vnode') vmPageDirty(ppn);
+  // Still protected from a fork whose child has gone: it would have been copied had the child lived longer.
+  else if (write && pte !== 0) vm.noteHot(va);
   sys.pages.flags[ppn] |= PG.REFERENCED;
   pmapEnter(vm.pmap, va, ppn, pageProt(e, obj, ppn));
   if (!alone) around(vm, e, own, va);

@@ -204,6 +204,18 @@ describe('vmspaceFork', () => {
     expect(gd.vm.objects.filter((o) => o !== null).length).to.equal(1);
   });
 
+  it('learns also from writes after the child has gone', () => {
+    anon(32);
+    touch(vm, upTo(32));
+    vmspaceFree(vmspaceFork(vm) as Vmspace);
+    expect(touch(vm, [7])).to.equal(1);
+    const child = vmspaceFork(vm) as Vmspace;
+    expect(touch(vm, [7])).to.equal(0);
+    guestWrite(vm, BASE + 7 * PAGE, 2);
+    expect(guestRead(child, BASE + 7 * PAGE)).to.equal(7);
+    expect(vmCheck()).to.deep.equal([]);
+  });
+
   it('flushes the protection at once when other threads of the parent may run', () => {
     anon(4);
     touch(vm, [0]);
