@@ -112,9 +112,16 @@ function row(pkg: string, ...cells: (number | string)[]): string {
 function conform(t: Toolchain, pkg: string, table: Table, update: boolean, host: boolean): string[] {
   const listed = runGuest(t, pkg, ['-test.list', '.*']).output.split('\n');
   const tests = listed.filter((l) => /^(Test|Example|Fuzz)\w*$/.test(l));
-  const guest = runTests(t, pkg, tests);
-  const { results } = guest;
   const expected = table.get(pkg);
+  let guest = runTests(t, pkg, tests);
+  const { results } = guest;
+  // A run with failures that are known ends badly every time.
+  const excused = [...(expected?.known.values() ?? [])].some((k) => k.result !== 'skip');
+  if (!update && ((guest.status !== 0 && !excused) || worse(tests, results, expected).length > 0)) {
+    // Tests that depend on time may fail on a busy host: a second run decides.
+    guest = runTests(t, pkg, tests);
+    for (const [test, result] of guest.results) if (result === 'pass') results.set(test, result);
+  }
   const native = host ? runHost(pkg).output : '';
   for (const m of native.matchAll(/--- FAIL: (\S+)/g)) say(`  fails on Linux: ${m[1]}`);
   const linux = host ? count(parseResults(native)) : (expected?.linux ?? { pass: 0, fail: 0, skip: 0 });
@@ -122,7 +129,6 @@ function conform(t: Toolchain, pkg: string, table: Table, update: boolean, host:
   say(row(pkg, c.pass, c.fail, c.skip, linux.pass, linux.fail, linux.skip));
   const bad = worse(tests, results, expected);
   // A run that ends badly though every test passed, and one that runs nothing.
-  const excused = [...(expected?.known.values() ?? [])].some((k) => k.result !== 'skip');
   if (guest.status !== 0 && bad.length === 0 && !excused) bad.push(`(package): pass/status ${guest.status}`);
   if (tests.length === 0 && pkg !== 'embed') bad.push('(package): no tests listed');
   for (const test of better(results, expected)) say(`  passes now: ${test}`);
