@@ -1,4 +1,5 @@
 /** The read-write library: every operation on a volume in memory, re-read after a new mount. */
+import { deflateSync } from 'node:zlib';
 import { expect } from 'chai';
 import {
   EBUSY,
@@ -15,7 +16,8 @@ import {
   EPERM,
   EROFS,
 } from '../../../../vkernel/sys/errno.js';
-import { type Check, Comp, ObjType } from '../../../../vkernel/vfs/hammer2/disk.js';
+import { type Codecs, tsCodecs } from '../../../../vkernel/vfs/hammer2/codec/codecs.js';
+import { Check, checkName, Comp, ObjType } from '../../../../vkernel/vfs/hammer2/disk.js';
 import type { Node } from '../../../../vkernel/vfs/hammer2/node.js';
 import { runSync } from '../../../../vkernel/sys/blocking.js';
 import type { MemDevice } from '../../../support/hammer2_build.js';
@@ -45,6 +47,13 @@ function peekInode(dev: MemDevice, inum: number): Uint8Array {
   must(runSync(p.getattr(inum)));
   return (p.iget(inum) as Node).u8;
 }
+
+const deflate: Codecs['zlibDeflate'] = (src, srcOff, srcLen, dst, dstOff, dstMax, level) => {
+  const out = deflateSync(src.subarray(srcOff, srcOff + srcLen), { level });
+  if (out.length > dstMax) return -1;
+  dst.set(out, dstOff);
+  return out.length;
+};
 
 describe('hammer2 read-write', () => {
   it('keeps what was written over a new mount', () => {
@@ -289,6 +298,50 @@ describe('hammer2 read-write', () => {
     ).to.deep.equal(['DATA', 'LOCAL', 'pfs17']);
     expect(mount(fs, 'pfs17').text('x')).to.equal('in 17');
   });
+
+  for (const [comp, name] of [
+    [Comp.NONE, 'none'],
+    [Comp.AUTOZERO, 'autozero'],
+    [Comp.LZ4, 'lz4'],
+    [Comp.ZLIB, 'zlib'],
+  ] as const) {
+    for (const check of [Check.NONE, Check.DISABLED, Check.ISCSI32, Check.XXHASH64, Check.SHA192]) {
+      it(`stores data with compression ${name} and check ${checkName(check)}`, () => {
+        const dev = fresh();
+        // zlib is the machine's: here node's.
+        const codecs: Codecs = { ...tsCodecs, zlibDeflate: deflate };
+        const fs = openRw(dev, { codecs });
+        const m = mount(fs);
+        must(runSync(m.p.setcomp(1, comp, 0)) ?? 0);
+        must(runSync(m.p.setcheck(1, check)) ?? 0);
+        const rng = new Rng(comp * 5 + check);
+        const noise = Uint8Array.from({ length: 250_000 }, () => rng.below(256));
+        const files = new Map<string, Uint8Array>([
+          ['text', Uint8Array.from({ length: 250_000 }, (_, i) => 97 + (((i * i) >> 7) % 5))],
+          ['zeros', new Uint8Array(250_000)],
+          ['noise', noise],
+          ['short', Uint8Array.from({ length: 600 }, (_, i) => 65 + (i % 3))],
+          ['half', noise.map((x, i) => (i % 65536 < 20_000 ? x : 0))],
+        ]);
+        for (const [n, b] of files) m.file(n, b);
+        must(runSync(fs.sync()) ?? 0);
+        expect(faults(dev)).to.deep.equal([]);
+        const stored = (n: string): number => must(runSync(m.p.getattr(m.inum(n)))).dataBytes;
+        const real = comp === Comp.LZ4 || comp === Comp.ZLIB;
+        expect(stored('noise')).to.equal(4 * 65536);
+        expect(stored('zeros')).to.equal(
+          comp === Comp.NONE || (check === Check.NONE && !real) ? 4 * 65536 : check === Check.NONE ? 4 * 1024 : 0,
+        );
+        if (real) expect(stored('text')).to.be.lessThan(150_000);
+        else expect(stored('text')).to.equal(4 * 65536);
+        if (real) expect(stored('half')).to.equal(4 * 32768);
+        expect(stored('short')).to.equal(1024);
+        must(runSync(fs.close()) ?? 0);
+        const q = mount(openRw(dev, { readonly: true }));
+        for (const [n, b] of files) expect(Buffer.compare(q.read(n), b), n).to.equal(0);
+      });
+    }
+  }
 
   it('writes no header when nothing has changed', () => {
     const { m, fs, dev } = setUp();
