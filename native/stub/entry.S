@@ -190,20 +190,26 @@ vk_restored:				/* eax the command, rdx set */
 	mov	%gs:VK_F_R9, %r9
 	jmp	.Lanswered
 
-	/* Have the near mapper work, on this processor, and wait for it: eax the command. */
+	/*
+	 * Have the near mapper work, on this processor, and wait for the request that is the latest now, r9d. When there
+	 * is a later one it has been carried out: to wait for that one too, and the next, may take for ever.
+	 */
 .Lmap_wait:
-	mov	%eax, %r9d
-1:	movabs	$VK_REQ, %r8
-	mov	VK_R_NEAR + VK_R_DONE(%r8), %edx
-	cmp	%edx, VK_R_NEAR + VK_R_SEQ(%r8)
+	movabs	$(VK_REQ + VK_R_NEAR), %rdi
+	mov	VK_R_SEQ(%rdi), %r9d
+1:	movabs	$(VK_REQ + VK_R_NEAR), %rdi
+	mov	VK_R_DONE(%rdi), %edx
+	mov	VK_R_SEQ(%rdi), %eax
+	cmp	%eax, %edx
 	je	2f
-	lea	VK_R_NEAR + VK_R_SEQ(%r8), %rdi
-	mov	$1, %esi
+	cmp	%eax, %r9d
+	jne	2f
 	mov	%edx, %r8d
+	mov	$1, %esi		/* rdi is the address of SEQ */
 	mov	$1, %edx
 	mov	$SYS_futex, %eax
 	syscall
-	movabs	$(VK_REQ + VK_R_NEAR + VK_R_DONE), %rdi
+	add	$VK_R_DONE, %rdi
 	xor	%esi, %esi
 	mov	%r8d, %edx
 	mov	%r10, %r8
@@ -212,7 +218,7 @@ vk_restored:				/* eax the command, rdx set */
 	syscall
 	mov	%r8, %r10
 	jmp	1b
-2:	mov	%r9d, %eax
+2:	mov	VK_C_CMD(%r10), %eax
 	mov	%gs:VK_F_RDI, %rdi
 	mov	%gs:VK_F_RSI, %rsi
 	mov	%gs:VK_F_R9, %r9

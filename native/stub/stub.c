@@ -119,10 +119,14 @@ LEAVE static u32 stop(u64 s, u64 c, u32 cur, u32 trap) {
   return now;
 }
 
-/** The command says so: have the near mapper work, on this processor, and wait until it is done. */
+/**
+ * The command says so: have the near mapper work, on this processor, and wait for the request that is the latest now. When
+ * there is a later one it has been carried out.
+ */
 LEAVE static void mapWait(void) {
   u64 near = VK_REQ + VK_R_NEAR;
-  for (u32 done; (done = C32(near, VK_R_DONE)) != C32(near, VK_R_SEQ);) {
+  u32 want = C32(near, VK_R_SEQ);
+  for (u32 done, seq; (done = C32(near, VK_R_DONE)) != (seq = C32(near, VK_R_SEQ)) && seq == want;) {
     sys3(__NR_futex, near + VK_R_SEQ, FUTEX_WAKE, 1);
     sys4(__NR_futex, near + VK_R_DONE, FUTEX_WAIT, done, 0);
   }

@@ -52,6 +52,7 @@ describe('operations carried out on the guests processor', function () {
           if (reg(t, Reg.RDI) !== a.want) wrong++;
           if (++a.n >= ROUNDS) {
             if ([...at.values()].every((x) => x.n >= ROUNDS)) resolve();
+            // Nor may one wait for the operations of the other for ever.
             if (a.n > 50 * ROUNDS) reject(new Error('the other thread does not run'));
           }
           a.want = (a.want + 7) % 256;
