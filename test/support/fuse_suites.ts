@@ -124,7 +124,7 @@ export function suites(large: boolean): void {
       const s = await b.serve(...(comp === 'none' ? ['-o', 'writeback'] : []));
       for (const [title, args] of jobs) {
         const common = `--directory='${b.mnt}' --size=${mb}m --verify=crc32c --verify_fatal=1 --numjobs=2 --minimal`;
-        sh(`fio --name=v --buffer_compress_percentage=40 ${args} ${common} >'${b.dir}/fio.out' 2>&1 || { echo '${title}'; cat '${b.dir}/fio.out'; exit 1; }
+        sh(`cd '${b.dir}'; fio --name=v --buffer_compress_percentage=40 ${args} ${common} >'${b.dir}/fio.out' 2>&1 || { echo '${title}'; cat '${b.dir}/fio.out'; exit 1; }
             rm '${b.mnt}'/v.*`);
       }
       await b.clean(s);
