@@ -20,8 +20,6 @@ export interface NameInode {
   parent: Inum | null;
   /** Directories: 0 not looked at, 1 on the path being followed, 2 leads to the root, 3 does not. */
   state: number;
-  /** Is there a name in the directory iparent says? */
-  atParent: boolean;
 }
 
 interface Entry {
@@ -67,7 +65,6 @@ export class NameSpace {
         );
       }
       ip.names++;
-      if (ip.iparent === e.dir) ip.atParent = true;
       if (ip.type === w.O_DIR) ip.parent = e.dir;
     }
     const waiting = this.waiting();
@@ -93,8 +90,7 @@ export class NameSpace {
           this.f.error('parent', where, `directory is in ${w.hex(ip.parent ?? 0)}, says ${w.hex(ip.iparent)}`);
       } else {
         if (ip.names !== ip.nlinks) this.f.error('link-count', where, `${ip.nlinks} links, should be ${ip.names}`);
-        if (!ip.atParent && ip.names === 1)
-          this.f.warn('parent', where, `is not in directory ${w.hex(ip.iparent)} as it says`);
+        // iparent of a file may be a directory that one of its names was once in.
       }
     }
     for (const [inum, ip] of this.inodes) if (ip.type === w.O_DIR && ip.state === 0) this.follow(inum, ip);

@@ -404,7 +404,6 @@ export class Topology {
       names: 0,
       parent: null,
       state: 0,
-      atParent: false,
     });
     if (o.pfs !== null) {
       if (type === w.O_DIR) o.pfs.directories++;

@@ -301,6 +301,14 @@ describe('hammer2 commands', function () {
     expect(run('hammer2', 'recover', 'r.img', '/never/was', 'rec2').code).to.equal(1);
   });
 
+  it('hammer2 bulkfree gives the space of deleted files back', () => {
+    const freed = (): string | undefined => /total freed: +(\S+)/.exec(run('hammer2', 'bulkfree', 'r.img').out)?.[1];
+    withImage(join(dir, 'r.img'), true, (s) => must('rm', s.pfs.unlink(s.inum('/d'), 'file19')));
+    expect(freed()).to.match(/^[1-9][0-9.]*[KM]B$/);
+    expect(freed()).to.equal('0B');
+    expect(run('fsck_hammer2', 'r.img').code).to.equal(0);
+  });
+
   it('hammer2 hashes names, and refuses what it cannot do', () => {
     expect(run('hammer2', 'hash', 'DATA', 'a.b').out).to.equal('c78fff92381d8000 DATA\n9450f3f4307d8000 a.b\n');
     for (const args of [
