@@ -187,7 +187,6 @@ function fields(vol: Volume, total: number, nvolumes: number, f: Findings): void
   if (version === 1) {
     if (b[0x3c] !== 0 || !w.zero(b, 0xc0, 0xc8) || !w.zero(b, 0xe00, 0x1000)) bad('version 1 with fields of version 2');
   } else {
-    if (b[0x3c] !== nvolumes) bad(`file system of ${b[0x3c]} volumes, ${nvolumes} given`);
     if (w.num64(v, 0xc0) !== total) bad(`total size ${w.num64(v, 0xc0)}, should be ${total}`);
     for (let i = nvolumes; i < 64; i++) {
       if (v.getBigUint64(0xe00 + 8 * i, true) !== w.KEY_MAX) bad(`offset given for volume ${i}, which does not exist`);
@@ -241,6 +240,12 @@ export function openVolumes(devs: readonly Reader[], f: Findings, r: Report): Vo
     vols.push({ dev, id, off, size: w.num64(best.v, 0x28), headers: hs, best });
   }
   vols.sort((a, b) => a.id - b.id);
+  const told = vols[0].best.v.getUint32(0x30, true) === 1 ? 1 : vols[0].best.b[0x3c];
+  if (told !== vols.length) {
+    r.fatal = `${vols[0].dev.name ?? 'volume'}: file system of ${told} volumes, ${vols.length} given`;
+    r.clean = false;
+    return null;
+  }
   let next = 0;
   for (const [i, vol] of vols.entries()) {
     const name = vol.dev.name ?? 'volume';

@@ -712,6 +712,12 @@ describe('hammer2 check', function () {
     expect(r.header).to.equal(-1);
   });
 
+  it('has no verdict on some volumes of several', () => {
+    const p = new Patient(image);
+    p.header((_v, b) => (b[0x3c] = 3));
+    expect(check(p).fatal).to.match(/file system of 3 volumes, 1 given/);
+  });
+
   it('has no verdict on what is not HAMMER2', () => {
     const r = check({ size: 1 << 26, read: (_off, len) => new Uint8Array(len) });
     expect(r.fatal).to.match(/no valid volume header: magic number 0x0/);
