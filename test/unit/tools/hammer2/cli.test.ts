@@ -26,7 +26,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { must, withImage } from '../../../../tools/hammer2/session.js';
-import { parseSize } from '../../../../tools/hammer2/cli.js';
+import { parseSize, seededRandom } from '../../../../tools/hammer2/cli.js';
 import type { Report } from '../../../../tools/hammer2/check/check.js';
 
 const tools = resolve(fileURLToPath(import.meta.url), '../../../../../tools');
@@ -303,7 +303,8 @@ describe('hammer2 commands', function () {
 
   it('hammer2 bulkfree gives the space of deleted files back', () => {
     const freed = (): string | undefined => /total freed: +(\S+)/.exec(run('hammer2', 'bulkfree', 'r.img').out)?.[1];
-    const noise = Uint8Array.from({ length: 300_000 }, (_, i) => Math.imul(i + 1, 2654435761) >>> 13);
+    const noise = new Uint8Array(300_000);
+    seededRandom('noise')(noise);
     withImage(join(dir, 'r.img'), true, (s) => {
       const n = must('create', s.pfs.create(1, 'noise', { type: 2, mode: 0o644, uid: 0, gid: 0 }));
       must('write', s.pfs.write(n, 0, noise, 0, noise.length));
