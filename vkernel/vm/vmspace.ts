@@ -150,17 +150,18 @@ export function vmspaceFork(vm: Vmspace): Vmspace | Errno {
     if (e.object === null) continue;
     const most = (e.prot & Prot.EXEC) !== 0 ? FORK_COPY_TEXT : FORK_COPY_DATA;
     if (!known && e.end - e.start <= most) pmapCopy(child.pmap, vm.pmap, e.start, e.end, mask);
-    // Last: from here on the parent maps pages that are not the child's.
-    if (copyAhead && f.needsCopy) copyHot(vm, known ? null : child, e);
   }
   for (const f of child.map.entries) child.map.size += f.end - f.start;
+  // Other threads of the parent must not write to pages that are the child's as well now. The one that forked is
+  // stopped, and resuming it carries the protection out.
+  if (shared && vm.mach.nrunning !== 0) pmapFlush(vm.pmap);
+  // Only now pages may be copied: what is written to a page after that would be lost.
+  if (copyAhead)
+    for (const e of vm.map.entries) if (e.needsCopy && e.inherit === Inherit.COPY) copyHot(vm, known ? null : child, e);
   if (known) forkSet.map(child, 0, child.map.max);
   vmLearn(child, forkSet);
   pmapUpdate(child.pmap);
   pmapUpdate(vm.pmap);
-  // Other threads of the parent must not write to pages that are the child's as well now. The one that forked is
-  // stopped, and resuming it carries the protection out.
-  if (shared && vm.mach.nrunning !== 0) pmapFlush(vm.pmap);
   sys.counters.forks++;
   sys.counters.forkpages += child.pmap.resident;
   return child;

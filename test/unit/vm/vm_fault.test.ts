@@ -216,6 +216,38 @@ describe('vmspaceFork', () => {
     expect(vmCheck()).to.deep.equal([]);
   });
 
+  it('loses nothing that another thread of the parent writes until the protection is in force', () => {
+    anon(32);
+    touch(vm, upTo(32));
+    vmspaceFree(vmspaceFork(vm) as Vmspace);
+    // Pages 7 and 9 are hot now; the children have shown what they need, too.
+    touch(vm, [7, 9]);
+    mach.flush();
+    for (const learnt of [false, true]) {
+      mach.nrunning = 1;
+      const flush = mach.flush.bind(mach);
+      let wrote = 0;
+      mach.flush = () => {
+        const pte = mach.table.get(BASE / PAGE + 7)!;
+        if ((pte.prot & Prot.WRITE) !== 0) {
+          gd.machine.ram.u8[0][pte.ppn * PAGE] = 200 + +learnt;
+          wrote++;
+        }
+        flush();
+      };
+      const child = vmspaceFork(vm) as Vmspace;
+      mach.flush = flush;
+      mach.nrunning = 0;
+      expect(wrote).to.be.greaterThan(0);
+      expect(guestRead(vm, BASE + 7 * PAGE)).to.equal(200 + +learnt);
+      expect(guestWrite(child, BASE + 9 * PAGE, 1)).to.equal(null);
+      vmspaceFree(child);
+      expect(guestWrite(vm, BASE + 7 * PAGE, 7)).to.equal(null);
+      expect(hostEqual()).to.deep.equal([]);
+    }
+    expect(vmCheck()).to.deep.equal([]);
+  });
+
   it('flushes the protection at once when other threads of the parent may run', () => {
     anon(4);
     touch(vm, [0]);
