@@ -38,7 +38,8 @@ IMAGE:IMAGE... are the volumes of one file system. LABEL names a PFS; the only o
   -o writeback     let the host collect small writes: faster, and a kill of this program loses more
   -o nosuid,nodev,noexec   as for any mount
 
-What is written is on the disk after fsync and sync of the program that wrote it, else within 30 seconds.
+What is written is on the disk after fsync of the program that wrote it, else within 30 seconds: Linux does not pass sync(2)
+on to FUSE file systems.
 umount returns when all is written and the image is free; -l takes a mount that is in use out of sight at once.
 `;
 

@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- [-r ROUNDS] [NAME...]]: the same programs on the host and in the guest, in the same run.
+ * npm run bench [-- [-r ROUNDS] [NAME...]] (or -- hammer2: see hammer2.ts): the same programs on the host and in the guest, in the same run.
  *
  * micro.c (by the host's gcc, and by the base system's dfly-cc) and gobench.go run in turn natively and by `vkernel
  * run`, some rounds each; the best of each counts. The table shows guest/host beside the goal and the rivals'
@@ -238,7 +238,8 @@ async function main(): Promise<void> {
 }
 
 try {
-  await main();
+  if (process.argv[2] === 'hammer2') await (await import('./hammer2.js')).hammer2Bench(process.argv.slice(3));
+  else await main();
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
