@@ -1,6 +1,9 @@
 /** Decompression of data blocks: LZ4's block format here, zlib by Node. Input is untrusted. */
 import { inflateSync } from 'node:zlib';
 
+/** From this many bytes on a call that copies them is worth it. */
+const LONG = 24;
+
 /**
  * One raw LZ4 block: src[off, off + len) into dst.
  *
@@ -24,7 +27,11 @@ export function lz4(src: Uint8Array, off: number, len: number, dst: Uint8Array):
     if (lit === 15 && (lit = more(15)) < 0) return 'ends within a length';
     if (i + lit > end) return 'ends within literals';
     if (o + lit > dst.length) return 'more than 64 KiB';
-    for (let k = 0; k < lit; k++) dst[o++] = src[i++];
+    if (lit > LONG) {
+      dst.set(src.subarray(i, i + lit), o);
+      o += lit;
+      i += lit;
+    } else for (let k = 0; k < lit; k++) dst[o++] = src[i++];
     if (i === end) return o; // the last sequence has no match
     if (i + 2 > end) return 'ends within a match offset';
     const back = src[i] | (src[i + 1] << 8);
@@ -34,7 +41,13 @@ export function lz4(src: Uint8Array, off: number, len: number, dst: Uint8Array):
     if (n === 15 && (n = more(15)) < 0) return 'ends within a length';
     n += 4;
     if (o + n > dst.length) return 'more than 64 KiB';
-    for (let k = 0; k < n; k++, o++) dst[o] = dst[o - back];
+    if (n > LONG && back >= n) {
+      dst.copyWithin(o, o - back, o - back + n);
+      o += n;
+    } else if (n > LONG && back === 1) {
+      dst.fill(dst[o - 1], o, o + n);
+      o += n;
+    } else for (let k = 0; k < n; k++, o++) dst[o] = dst[o - back];
   }
   return 'ends with a match';
 }
