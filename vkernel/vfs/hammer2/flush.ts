@@ -156,6 +156,9 @@ export function* flushAll(fs: Fs): Blocking<Errno | null> {
   // Nothing changed: no header. (What is dirty makes the root dirty.)
   if (!root.dirty && !space.dirty && !fs.headerDue) return null;
   fs.headerDue = true;
+  // A header's first sector ends with its own CRC, so the CRC of the whole does not depend on what is in it: the sector may be new
+  // and all others old, and no CRC tells, unless the second sector (the super-root's blockref) differs. So it always does.
+  fs.tree.markDirty(fs.suproot, 0);
   const e = yield* writeTree(fs, root);
   if (e !== null) return report(fs, e);
   const tid = fs.mirrorTid + 1;

@@ -1,8 +1,8 @@
 /** Space: bulkfree gives back what is not in any tree, and nothing else; filling and emptying again and again. */
 import { expect } from 'chai';
 import { type Blocking, runSync } from '../../../../vkernel/sys/blocking.js';
-import { ENOSPC, Errno } from '../../../../vkernel/sys/errno.js';
-import { Check, Comp, ObjType } from '../../../../vkernel/vfs/hammer2/disk.js';
+import { ENOSPC, EROFS, Errno } from '../../../../vkernel/sys/errno.js';
+import { BrefType, Check, Comp, ObjType } from '../../../../vkernel/vfs/hammer2/disk.js';
 import { newfs } from '../../../../vkernel/vfs/hammer2/newfs.js';
 import type { Fs } from '../../../../vkernel/vfs/hammer2/fs.js';
 import { Model, Rng } from '../../../support/hammer2_model.js';
@@ -161,6 +161,33 @@ describe('hammer2 space', function () {
     const q = mount(openRw(dev, { readonly: true }));
     expect(q.read('big').length).to.equal(wrote * 65536);
     expect(q.read('small')[11_999]).to.equal(1);
+  });
+
+  it('removes files in emergency mode when no block is left at all', () => {
+    const dev = freshVolume(64 * MIB);
+    const fs = openRw(dev);
+    const m = mount(fs);
+    for (let i = 0; i < 200; i++) m.file(`f${i}`, `${i}`);
+    must(runSync(fs.sync()) ?? 0);
+    // Someone takes everything.
+    for (const radix of [16, 14]) while (typeof fs.space!.allocNow(BrefType.DATA, radix, 0) === 'number');
+    for (const type of [BrefType.INODE, BrefType.INDIRECT]) {
+      while (typeof fs.space!.allocNow(type, 10, 0) === 'number');
+    }
+    fs.tree.garbage = 0; // and bulkfree is of no use
+    expect(runSync(m.p.unlink(1, 'f0'))).to.equal(ENOSPC);
+    fs.setEmergency(true);
+    expect(runSync(m.p.create(1, 'x', { ...defaults, type: ObjType.REGFILE }))).to.equal(EROFS);
+    expect(runSync(m.p.write(m.inum('f1'), 0, new Uint8Array(5), 0, 5))).to.equal(EROFS);
+    for (let i = 0; i < 100; i++) must(runSync(m.p.unlink(1, `f${i}`)) ?? 0);
+    must(runSync(fs.sync()) ?? 0);
+    expect(faults(dev, { errorsOnly: true })).to.deep.equal([]);
+    fs.setEmergency(false);
+    must(runSync(fs.bulkfree()));
+    m.file('x', 'again');
+    must(runSync(fs.close()) ?? 0);
+    expect(faults(dev)).to.deep.equal([]);
+    expect(mount(openRw(dev, { readonly: true })).list('').length).to.equal(101);
   });
 
   for (const [what, size] of [
