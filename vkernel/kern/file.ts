@@ -149,6 +149,8 @@ export class File {
   sigioOwner = 0;
   /** Device behind it, for DTYPE_VNODE files of devices. */
   dev: Cdev | null = null;
+  /** SO_NOSIGPIPE. */
+  noSigpipe = false;
   /** open of /dev/fd/N: the file to use in place of this one. */
   dupOf: File | null = null;
 

@@ -7,6 +7,8 @@
  *
  * Counterpart: sys/kern/init_main.c
  */
+import { socketInit } from './uipc_socket.js';
+import { unpInit } from './uipc_usrreq.js';
 import type { HostDir, Machine, MachineHandlers, MachLwp, StopCode, Trap } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
 import { Errno } from '../sys/errno.js';
@@ -248,6 +250,8 @@ function initRooms(o: BootOptions): void {
   semInit();
   msgInit();
   mqueueInit();
+  socketInit();
+  unpInit();
   kenvInit(o.kenv);
   varsymInit();
   jailInit();

@@ -17,6 +17,7 @@ import { umtxSyscalls } from './kern_umtx.js';
 import { genericSyscalls } from './sys_generic.js';
 import { refusedSyscalls } from './sys_refused.js';
 import { pipeSyscalls } from './sys_pipe.js';
+import { socketSyscalls } from './uipc_syscalls.js';
 import { sigSyscalls } from './sys_sig.js';
 import { mqueueSyscalls } from './sys_mqueue.js';
 import { msgSyscalls } from './sysv_msg.js';
@@ -54,6 +55,7 @@ export function joinSysent(): (Sysent | null)[] {
     descripSyscalls,
     genericSyscalls,
     pipeSyscalls,
+    socketSyscalls,
     eventSyscalls,
     shmSyscalls,
     semSyscalls,

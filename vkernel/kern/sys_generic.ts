@@ -45,6 +45,10 @@ let sigpipe: (p: Proc) => void = (p) => psignal(p, SIGPIPE);
 export function setSigpipe(fn: (p: Proc) => void): void {
   sigpipe = fn;
 }
+/** A write on `p`'s behalf met a pipe or connection that nobody reads. */
+export function sendSigpipe(p: Proc): void {
+  sigpipe(p);
+}
 
 /** The file's flags with the per-call O_F* bits of the ext* calls applied. */
 function callFlags(fflags: number, ext: number): number {
@@ -59,9 +63,9 @@ function callFlags(fflags: number, ext: number): number {
 }
 
 /** A transfer that moved something before it was interrupted or ran dry counts as done. */
-function outcome(lwp: Lwp, e: Errno | null, moved: number, write: boolean): number | Errno {
+function outcome(lwp: Lwp, fp: File, e: Errno | null, moved: number, write: boolean): number | Errno {
   if (e !== null) {
-    if (write && e === EPIPE) sigpipe(lwp.proc);
+    if (write && e === EPIPE && !fp.noSigpipe) sigpipe(lwp.proc);
     if (moved === 0 || (e !== ERESTART && e !== EINTR && e !== EWOULDBLOCK)) return e;
   }
   return moved;
@@ -79,7 +83,7 @@ function rwTry(lwp: Lwp, fp: File, uio: Uio, write: boolean, ext: number, offset
   const e = write ? fp.ops.tryWrite(fp, uio, flags, lwp) : fp.ops.tryRead(fp, uio, flags, lwp);
   if (e === NOTNOW) return NOTNOW;
   if (atPos && seekable) fp.offset = uio.offset;
-  return e === null ? want - uio.resid : outcome(lwp, e, want - uio.resid, write);
+  return e === null ? want - uio.resid : outcome(lwp, fp, e, want - uio.resid, write);
 }
 
 function* rwBlock(lwp: Lwp, fp: File, uio: Uio, write: boolean, ext: number, offset: number): Blocking<number | Errno> {
@@ -93,7 +97,7 @@ function* rwBlock(lwp: Lwp, fp: File, uio: Uio, write: boolean, ext: number, off
   fhold(fp);
   const e = write ? yield* fp.ops.write(fp, uio, flags, lwp) : yield* fp.ops.read(fp, uio, flags, lwp);
   if (atPos && seekable) fp.offset = uio.offset;
-  const r = outcome(lwp, e, want - uio.resid, write);
+  const r = outcome(lwp, fp, e, want - uio.resid, write);
   yield* fdrop(fp);
   return r;
 }

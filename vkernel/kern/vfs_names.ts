@@ -95,7 +95,7 @@ export function* createName(
   }
 }
 
-const createAttr = (lwp: Lwp, dvp: Vnode, type: VType, mode: number, rdev = 0): CreateAttr => ({
+export const createAttr = (lwp: Lwp, dvp: Vnode, type: VType, mode: number, rdev = 0): CreateAttr => ({
   type,
   mode: newMode(dvp, mode, lwp.proc.cred),
   uid: lwp.proc.cred.uid,
