@@ -10,7 +10,7 @@ import type { Blocking } from '../../sys/blocking.js';
 import { EINVAL, EIO, ENXIO, Errno } from '../../sys/errno.js';
 import type { Codecs } from './codec/codecs.js';
 import * as d from './disk.js';
-import { Vol, rd64 } from './disk.js';
+import { Bref, BrefType, Vol, rd64 } from './disk.js';
 
 /** A console line without newline, as for kprintf. */
 export type LogFn = (line: string) => void;
@@ -64,6 +64,30 @@ function headerFault(b: Uint8Array, v: DataView, codecs: Codecs): string | null 
   return null;
 }
 
+/**
+ * Transaction id of the freemap a header names: the highest of its blockrefs'. Null when it names none (as newfs leaves it).
+ */
+export function freemapRootTid(v: DataView): number | null {
+  let tid: number | null = null;
+  for (let i = 0; i < d.SET_COUNT; i++) {
+    const at = Vol.FREEMAP_BLOCKSET + i * Bref.SIZE;
+    if (v.getUint8(at + Bref.TYPE) !== BrefType.EMPTY) tid = Math.max(tid ?? 0, rd64(v, at + Bref.MIRROR_TID));
+  }
+  return tid;
+}
+
+/**
+ * Do the freemap's blockrefs belong to this header? A power cut can leave a header of which the first sector is new and the
+ * freemap's sector old, and all its CRCs right: what is covered by the CRC at the first sector's end leaves the CRC of
+ * the whole as it was. Every writer gives freemap_tid the id of the freemap it names.
+ */
+const ownFreemap = (v: DataView): boolean =>
+  (freemapRootTid(v) ?? rd64(v, Vol.FREEMAP_TID)) === rd64(v, Vol.FREEMAP_TID);
+
+/** Whole ones before those with another's freemap, then the newest first. */
+const bestFirst = (a: HeaderCopy, b: HeaderCopy): number =>
+  Number(ownFreemap(b.header)) - Number(ownFreemap(a.header)) || newerFirst(a, b);
+
 const newerFirst = (a: HeaderCopy, b: HeaderCopy): number =>
   d.cmp64(
     b.header.getUint32(Vol.MIRROR_TID + 4, true),
@@ -77,9 +101,9 @@ function* readHeader(dev: BlockDevice, codecs: Codecs, log: LogFn): Blocking<Vol
   const copies: HeaderCopy[] = [];
   let firstFault = 'device too small';
   for (let i = 0; i < d.NUM_VOLHDRS + 1; i++) {
-    // The shadow copy counts only when all proper ones are gone.
+    // The shadow copy counts only when no proper one is whole.
     const shadow = i === d.NUM_VOLHDRS;
-    if (shadow && copies.length > 0) break;
+    if (shadow && copies.some((c) => ownFreemap(c.header))) break;
     const off = shadow ? d.SHADOW_HEADER : i * d.ZONE_BYTES;
     if (off + Vol.SIZE > dev.sizeBytes) continue;
     const buf = new Uint8Array(Vol.SIZE);
@@ -95,8 +119,9 @@ function* readHeader(dev: BlockDevice, codecs: Codecs, log: LogFn): Blocking<Vol
     log(`hammer2: ${dev.name}: no valid volume header: ${firstFault}`);
     return EINVAL;
   }
-  copies.sort(newerFirst);
+  copies.sort(bestFirst);
   const best = copies[0].header;
+  if (!ownFreemap(copies[copies.length - 1].header)) log(`hammer2: ${dev.name}: a torn volume header, not used`);
   if (copies[0].copy < 0) log(`hammer2: ${dev.name}: using the second copy of the only volume header`);
   return { dev, id: best.getUint8(Vol.VOLU_ID), copies, header: best, off: 0, sizeBytes: rd64(best, Vol.VOLU_SIZE) };
 }
