@@ -2,41 +2,39 @@
  * The image `vkernel --root` boots from: a HAMMER2 volume with the base system in its PFS ROOT, made on first use.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, renameSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hostCodecs } from '../vkernel/machine/host/codecs.js';
 import { buildDir } from '../vkernel/machine/host/native.js';
-import { runSync } from '../vkernel/sys/blocking.js';
-import { Errno } from '../vkernel/sys/errno.js';
 import { newfs } from '../vkernel/vfs/hammer2/newfs.js';
 import { hammer2Open } from '../vkernel/vfs/hammer2/open.js';
+import { pack } from './hammer2/pack.js';
+import { must } from './hammer2/session.js';
+import { readTar } from './hammer2/tar.js';
 import { HostBlockDevice } from './host_blockdev.js';
-import { unpackTarInto } from './hammer2/unpack_tar.js';
 
-export const ROOT_LABEL = 'ROOT';
+const ROOT_LABEL = 'ROOT';
 
 const random = (b: Uint8Array): void => void randomFillSync(b);
 const nowUs = (): number => Date.now() * 1000;
 
-/** Throw what went wrong as one line. */
-function must<T>(what: string, r: T | Errno): T {
-  if (r instanceof Errno) throw new Error(`${what}: ${r.text}`);
-  return r;
-}
-
 function fillImage(path: string): void {
   const codecs = hostCodecs();
   const dev = new HostBlockDevice(path, { write: true });
+  const archive = openSync(join(buildDir(), 'base', 'base.tar'), 'r');
   try {
-    must('newfs', runSync(newfs([dev], { nowUs: nowUs(), random, labels: [ROOT_LABEL], blank: true, codecs })));
-    const fs = must('open', runSync(hammer2Open([dev], { nowUs, random, codecs })));
-    const m = must('mount', runSync(fs.mount(ROOT_LABEL)));
-    const archive = readFileSync(join(buildDir(), 'base', 'base.tar'));
-    const bad = runSync(unpackTarInto(m, archive));
-    if (bad !== null) throw new Error(`${bad.name}: ${bad.error.text}`);
-    const e = runSync(m.unmount()) ?? runSync(fs.close());
-    if (e !== null) must('close', e);
+    must('newfs', newfs([dev], { nowUs: nowUs(), random, labels: [ROOT_LABEL], blank: true, codecs }));
+    const fs = must('open', hammer2Open([dev], { nowUs, random, codecs }));
+    const m = must('mount', fs.mount(ROOT_LABEL));
+    pack(
+      m,
+      readTar((b, off, len) => readSync(archive, b, off, len, null)),
+      { timeUs: nowUs() },
+    );
+    must('unmount', m.unmount());
+    must('close', fs.close());
   } finally {
+    closeSync(archive);
     dev.close();
   }
 }

@@ -81,7 +81,7 @@ export interface Protosw {
   connect(so: Socket, addr: Uint8Array, lwp: Lwp): Blocking<Errno | null>;
   connect2(a: Socket, b: Socket, lwp: Lwp): Errno | null;
   disconnect(so: Socket): Errno | null;
-  /** Takes `m`, and `control` when it answers null. `addr`: destination of an unconnected datagram. NOTNOW: look it up with sendTo. */
+  /** Takes `m`, and `control` when it answers null. `addr`: destination of an unconnected datagram. NOTNOW: lookup() first. */
   send(
     so: Socket,
     flags: number,

@@ -72,7 +72,10 @@ describe('operations carried out on the guests processor', function () {
 
   it('are done by the kernel when the host refuses: more mappings than it allows', async function () {
     const most = Number(readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
-    if (most > 100_000) this.skip();
+    if (most > 100_000) {
+      console.log(`    skipped: this host allows ${most} mappings (vm.max_map_count), too many to use up`);
+      this.skip();
+    }
     const ppn = numbered(256);
     const { v, l, text } = rig.program(reader);
     const base = 0x1_0000_0000;

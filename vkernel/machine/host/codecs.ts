@@ -41,7 +41,8 @@ export function hostCodecs(): Codecs {
   } catch {
     return tsCodecs;
   }
-  if (typeof n.xxh64 !== 'function') return tsCodecs;
+  // An addon built before a function was there: `npm install` builds it anew.
+  if ([n.crc32c, n.xxh64, n.lz4Compress, n.lz4Decompress].some((f) => typeof f !== 'function')) return tsCodecs;
   return {
     crc32c: (b, off, len) => (len <= SHORT ? tsCodecs.crc32c(b, off, len) : n.crc32c(b, off, len)),
     xxh64(b, off, len, out) {

@@ -121,7 +121,10 @@ function* readHeader(dev: BlockDevice, codecs: Codecs, log: LogFn): Blocking<Vol
   }
   copies.sort(bestFirst);
   const best = copies[0].header;
-  if (!ownFreemap(copies[copies.length - 1].header)) log(`hammer2: ${dev.name}: a torn volume header, not used`);
+  if (!ownFreemap(copies[copies.length - 1].header)) {
+    const used = ownFreemap(best) ? 'not used' : 'used for want of a whole one';
+    log(`hammer2: ${dev.name}: a torn volume header, ${used}`);
+  }
   if (copies[0].copy < 0) log(`hammer2: ${dev.name}: using the second copy of the only volume header`);
   return { dev, id: best.getUint8(Vol.VOLU_ID), copies, header: best, off: 0, sizeBytes: rd64(best, Vol.VOLU_SIZE) };
 }

@@ -275,8 +275,16 @@ describe('hammer2 mounted read-write', function () {
     u.ok('ioctl', f, HAMMER2IOC_INODE_GET, at);
     expect(u.get(at, 1056)[32 + 0x83]).to.equal(3 | (7 << 4));
     expect(u.err('ioctl', f, 0xc0406870, at)).to.equal('ENOTSUP');
-    const scan = u.err('ioctl', fd, HAMMER2IOC_BULKFREE_SCAN, u.put(new Uint8Array(64)));
-    expect(scan).to.be.oneOf([0, 'ENOTSUP']);
+    u.write('/mnt/junk', pattern(500_000, 5));
+    k.run(vfsSyncAll());
+    k.enter();
+    u.ok('unlink', '/mnt/junk');
+    const scan = u.put(new Uint8Array(64));
+    u.ok('ioctl', fd, HAMMER2IOC_BULKFREE_SCAN, scan);
+    const b = u.get(scan, 64);
+    const found = new DataView(b.buffer, b.byteOffset);
+    expect(Number(found.getBigUint64(56, true))).to.be.greaterThan(0); // blocks scanned
+    expect(Number(found.getBigUint64(32, true))).to.be.greaterThan(400_000); // bytes freed
     const user = k.proc(1000, 1000);
     const ufd = user.open('/mnt/d');
     expect(user.err('ioctl', ufd, HAMMER2IOC_PFS_CREATE, user.put(new Uint8Array(320)))).to.equal('EPERM');
