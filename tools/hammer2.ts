@@ -2,6 +2,7 @@
 /** hammer2: the directives of hammer2(8) that make sense on an image that is not mounted. */
 import { runSync } from '../vkernel/sys/blocking.js';
 import { Errno } from '../vkernel/sys/errno.js';
+import type { H2QuotaLimits } from '../vkernel/vfs/hammer2/api.js';
 import type { Check, Comp } from '../vkernel/vfs/hammer2/disk.js';
 import { crc32c, dirhash, xxh64 } from './hammer2/check/digest.js';
 import { checkNames, compNames } from './hammer2/check/wire.js';
@@ -41,6 +42,8 @@ Administer a HAMMER2 file system in image files: image[:image...][@label]. Paths
     setcomp algo[:level] path ... (-r: and everything below) none, autozero, lz4, zlib[:6-9]
     setcheck algo path ...      none, disabled, crc32, xxhash64, sha192, default
     clrcheck, setcrc32, setxxhash64, setsha192 path ...
+    setquota dir [data=SIZE] [inodes=N] | none   limits of a directory; the same again: count anew
+    quota [dir ...]             limits, and what counts against them
     printinode path             the inode as it is on the disk
   with -s, or images as arguments:
     pfs-list [image ...]        list PFSs
@@ -160,6 +163,30 @@ function setcheck(c: Context, s: Session, algo: string, paths: readonly string[]
     paths,
     (n) => runSync(s.pfs.setcheck(n, check as Check)) ?? `check_algo=0x${check.toString(16).padStart(2, '0')}`,
   );
+}
+
+/** `data=SIZE`, `inodes=N`, `none`. */
+function quotaLimits(args: readonly string[]): H2QuotaLimits {
+  const lim: { dataBytes?: number; inodes?: number } = {};
+  for (const a of args) {
+    const m = /^(data|inodes)=(.+)$/.exec(a);
+    if (a === 'none') Object.assign(lim, { dataBytes: 0, inodes: 0 });
+    else if (m === null) throw usage(`${a}: data=SIZE, inodes=N or none expected`);
+    else if (m[1] === 'data') lim.dataBytes = m[2] === '0' ? 0 : parseSize(m[2], 'quota');
+    else if (/^\d+$/.test(m[2]) && Number.isSafeInteger(Number(m[2]))) lim.inodes = Number(m[2]);
+    else throw usage(`${m[2]}: bad number of inodes`);
+  }
+  return lim;
+}
+function quota(s: Session, paths: readonly string[]): void {
+  const width = Math.max(16, ...paths.map((p) => p.length));
+  out(`${'PATH'.padEnd(width)} ${'data/limit'.padStart(17)} ${'inodes/limit'.padStart(17)}`);
+  for (const path of paths) {
+    const q = must(path, s.pfs.quota(s.inum(path)));
+    const data = q.active ? `${sizeText(q.usedBytes)}/${q.dataBytes > 0 ? sizeText(q.dataBytes) : '-'}` : 'none';
+    const inodes = q.active ? `${countText(q.usedInodes)}/${q.inodes > 0 ? countText(q.inodes) : '-'}` : 'none';
+    out(`${path.padEnd(width)} ${data.padStart(17)} ${inodes.padStart(17)}`);
+  }
 }
 
 function bulkfree(c: Context, s: Session): void {
@@ -304,6 +331,13 @@ function directive(c: Context, name: string, args: string[]): number {
       return write((s) => snapshot(s, args[1]));
     case 'stat':
       return read((s) => stat(s, args.length > 0 ? args : ['/']));
+    case 'quota':
+      return read((s) => quota(s, args.length > 0 ? args : ['/']));
+    case 'setquota': {
+      count(2, 3, 'a directory, and limits');
+      const lim = quotaLimits(args.slice(1));
+      return write((s) => void must(args[0], s.pfs.setquota(s.inum(args[0]), lim)));
+    }
     case 'printinode':
       count(1, 1, 'one path');
       return read((s) => {

@@ -106,6 +106,23 @@ describe('A root on HAMMER2', function () {
     expect(check(image)).to.equal('');
   });
 
+  it('keeps a directory below its quota, also after a reboot', () => {
+    const a = vk(
+      ['--root', image],
+      'mkdir /root/q; hammer2 setquota /root/q data=1m inodes=3; cd /root/q; touch a b c d; echo s=$?; ' +
+        'dd if=/dev/urandom of=a bs=64k count=40; echo s=$?; hammer2 quota .; halt\n',
+    );
+    expect(a.out + a.err).to.match(/d: Disc quota exceeded|d: Disk quota exceeded/);
+    expect(a.out).to.match(/s=1\n[^]*s=1\n/);
+    expect(a.out).to.match(/\.\s+\S+\/1\S*\s+3\/3\n/);
+    const b = vk(
+      ['--root', image],
+      'touch /root/q/e; echo s=$?; hammer2 setquota /root/q none; touch /root/q/e; echo s=$?; halt\n',
+    );
+    expect(b.out).to.match(/s=1\n[^]*s=0\n/);
+    expect(check(image)).to.equal('');
+  });
+
   it('says what is wrong with the name, and makes nothing', () => {
     writeFileSync(join(dir, 'file'), '');
     for (const [arg, code] of [

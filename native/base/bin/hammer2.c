@@ -249,6 +249,71 @@ set_all(uint32_t flag, uint8_t value, char **paths, int n)
 	return code;
 }
 
+/* Limits of a directory: `none`, or of data=SIZE and inodes=N those that change; 0 is no limit. */
+static int
+setquota(const char *path, char **specs, int n)
+{
+	struct hammer2_ioc_inode ino;
+	long long num;
+
+	memset(&ino, 0, sizeof(ino));
+	for (int i = 0; i < n; i++) {
+		if (strcmp(specs[i], "none") == 0) {
+			ino.flags = HAMMER2IOC_INODE_FLAG_DQUOTA | HAMMER2IOC_INODE_FLAG_IQUOTA;
+			ino.ip.data_quota = ino.ip.inode_quota = 0;
+		} else if (strncmp(specs[i], "data=", 5) == 0 && parse_size(specs[i] + 5, &num) && num >= 0) {
+			ino.flags |= HAMMER2IOC_INODE_FLAG_DQUOTA;
+			ino.ip.data_quota = (uint64_t)num;
+		} else if (strncmp(specs[i], "inodes=", 7) == 0) {
+			ino.flags |= HAMMER2IOC_INODE_FLAG_IQUOTA;
+			ino.ip.inode_quota = (uint64_t)parse_num(specs[i] + 7, 0, LLONG_MAX, "number of inodes");
+		} else
+			errx(EXIT_USAGE, "%s: data=SIZE, inodes=N or none expected", specs[i]);
+	}
+	return h2_ioctl(path, HAMMER2IOC_INODE_SET, &ino, path);
+}
+
+static void
+of_limit(char *buf, size_t size, bool bytes, uint64_t used, uint64_t limit)
+{
+	char a[16], b[16];
+
+	if (bytes) {
+		humanize(a, sizeof(a), (long long)used, false);
+		humanize(b, sizeof(b), (long long)limit, false);
+	} else {
+		snprintf(a, sizeof(a), "%llu", (unsigned long long)used);
+		snprintf(b, sizeof(b), "%llu", (unsigned long long)limit);
+	}
+	snprintf(buf, size, "%s/%s", a, limit == 0 ? "-" : b);
+}
+
+static int
+quota(char **paths, int n)
+{
+	struct hammer2_ioc_inode ino;
+	char data[40], inodes[40];
+	int code = 0;
+
+	if (!quiet)
+		printf("%-24s %17s %17s\n", "PATH", "data/limit", "inodes/limit");
+	for (int i = 0; i < n; i++) {
+		memset(&ino, 0, sizeof(ino));
+		if (h2_ioctl(paths[i], HAMMER2IOC_INODE_GET, &ino, paths[i]) != 0) {
+			code = 1;
+			continue;
+		}
+		if ((ino.ip.quota_state & 0xff) != 1) {
+			printf("%-24s %17s %17s\n", paths[i], "none", "none");
+			continue;
+		}
+		of_limit(data, sizeof(data), true, ino.ip.data_used, ino.ip.data_quota);
+		of_limit(inodes, sizeof(inodes), false, ino.ip.inode_used, ino.ip.inode_quota);
+		printf("%-24s %17s %17s\n", paths[i], data, inodes);
+	}
+	return code;
+}
+
 static int
 find_name(const char *const *names, size_t n, const char *s)
 {
@@ -374,6 +439,7 @@ static const char usage_text[] =
     "  pfs-delete label ...         pfs-clid label              pfs-fsid label\n"
     "  stat [path ...]              setcomp algo[:level] path ...\n"
     "  setcheck algo path ...       clrcheck|setcrc32|setxxhash64|setsha192 path ...\n"
+    "  quota [dir ...]              setquota dir [data=SIZE] [inodes=N] | none\n"
     "  bulkfree path                cleanup [path]              growfs [path ...]\n"
     "  volume-list [path ...]       emergency-mode-enable path  emergency-mode-disable path";
 
@@ -438,6 +504,12 @@ directive(const char *d, char **av, int ac)
 	    strcmp(d, "setsha192") == 0) {
 		need(ac, 1, INT_MAX);
 		return setcheck(d[0] == 'c' ? "none" : d + 3, av, ac);
+	}
+	if (strcmp(d, "quota") == 0)
+		return ac > 0 ? quota(av, ac) : quota(only_here, 1);
+	if (strcmp(d, "setquota") == 0) {
+		need(ac, 2, 3);
+		return setquota(av[0], av + 1, ac - 1);
 	}
 	if (strcmp(d, "bulkfree") == 0) {
 		need(ac, 1, 1);

@@ -3,6 +3,7 @@
  * often as it says, every directory hangs below the root.
  */
 import type { Findings, PfsReport } from './report.js';
+import { QuotaCheck } from './quota.js';
 import * as w from './wire.js';
 
 /** Inode numbers are numbers as far as they are exact. */
@@ -35,11 +36,14 @@ export class NameSpace {
   readonly inodes = new Map<Inum, NameInode>();
   readonly entries: Entry[] = [];
   rootOrphan: Inum = 0;
+  readonly quotas: QuotaCheck;
 
   constructor(
     private readonly f: Findings,
     private readonly pfs: PfsReport,
-  ) {}
+  ) {
+    this.quotas = new QuotaCheck(f, pfs);
+  }
 
   private where(inum: Inum): string {
     return `PFS ${this.pfs.label}: inode ${w.hex(inum)}`;
@@ -67,6 +71,7 @@ export class NameSpace {
       ip.names++;
       if (ip.type === w.O_DIR) ip.parent = e.dir;
     }
+    this.quotas.finish(this.entries);
     const waiting = this.waiting();
     for (const [inum, ip] of this.inodes) {
       const where = this.where(inum);

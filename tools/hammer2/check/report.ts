@@ -55,6 +55,7 @@ export type Code =
   | 'unreachable'
   | 'parent'
   | 'pfs'
+  | 'quota'
   // freemap
   | 'freemap-slot'
   | 'freemap-level'

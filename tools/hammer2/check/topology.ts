@@ -283,9 +283,8 @@ export class Topology {
       [0x52, 0x54],
       [0x82, 0x83],
       [0x84, 0x85],
-      [0xb8, 0xc0],
-      [0xc8, 0xd0],
-      [0xe0, 0x100],
+      [0xe0, 0xe8],
+      [0xf1, 0xf8],
     ]) {
       if (!w.zero(b, from, to))
         this.f.warn('reserved', where, `inode bytes ${w.hex(from)}-${w.hex(to - 1)} are not zero`);
@@ -354,6 +353,7 @@ export class Topology {
     }
     this.roots.set(set, pfs);
     const names = new NameSpace(this.f, pfs);
+    names.quotas.add(1, b, v, 0);
     names.rootOrphan = inumOf(v.getBigUint64(0xd8, true));
     const own: Owner = {
       kind: 'pfsroot',
@@ -405,6 +405,7 @@ export class Topology {
       parent: null,
       state: 0,
     });
+    o.names?.quotas.add(inumOf(r.key), b, v, r.dataCount);
     if (o.pfs !== null) {
       if (type === w.O_DIR) o.pfs.directories++;
       o.pfs.inodes++;

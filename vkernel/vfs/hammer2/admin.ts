@@ -161,6 +161,16 @@ function* snapshotNow(fs: Fs, src: Node, snapLabel: string): Blocking<Errno | nu
       u8[Ino.OP_FLAGS] |= OpFlag.PFSROOT;
       wr64(v, Ino.PFS_INUM, rd64(src.v, Ino.PFS_INUM) + 1);
       wr64(v, Ino.PFS_LSNAP_TID, tid);
+      for (const f of [
+        Ino.DATA_QUOTA,
+        Ino.DATA_USED,
+        Ino.INODE_QUOTA,
+        Ino.INODE_USED,
+        Ino.QUOTA_STATE,
+        Ino.QUOTA_BUILD,
+      ]) {
+        u8.set(src.u8.subarray(f, f + 8), f);
+      }
       wr64(v, Ino.ORPHAN_NEXT, rd64(src.v, Ino.ORPHAN_NEXT));
       wr64(brefv, BrefStats.DATA_COUNT, statOf(src, BrefStats.DATA_COUNT));
       wr64(brefv, BrefStats.INODE_COUNT, statOf(src, BrefStats.INODE_COUNT));

@@ -74,6 +74,18 @@ export interface H2Waiter {
   wake(): void;
 }
 
+/** Limits of a directory: bytes of stored blocks and number of inodes below it; 0 for none. */
+export interface H2QuotaLimits {
+  readonly dataBytes?: number;
+  readonly inodes?: number;
+}
+export interface H2Quota extends Required<H2QuotaLimits> {
+  /** Is it counted what is below? */
+  readonly active: boolean;
+  readonly usedBytes: number;
+  readonly usedInodes: number;
+}
+
 export interface H2OpenOptions {
   readonly readonly?: boolean;
   /** Wall clock, microseconds since 1970 (the machine's; a fixed one makes images deterministic). */
@@ -164,6 +176,10 @@ export interface H2Pfs {
   seekHole(inum: number, off: number): Blocking<number | Errno>;
   setattr(inum: number, a: H2SetAttr): Blocking<Errno | null>;
   setcomp(inum: number, comp: Comp, level: number): Blocking<Errno | null>;
+  /** Limits of a directory and what is counted. ENOTDIR. */
+  quota(inum: number): Blocking<H2Quota | Errno>;
+  /** Set limits (see quota.ts): writes and new inodes beyond them get EDQUOT. ENOTDIR, EINVAL. On disk when it returns. */
+  setquota(inum: number, limits: H2QuotaLimits): Blocking<Errno | null>;
   setcheck(inum: number, check: Check): Blocking<Errno | null>;
 
   /** Number of the new inode. EEXIST. */

@@ -9,6 +9,8 @@ export class DataBuf {
   dirty = false;
   /** Dirty: the block on disk set aside for it (data_off), large enough for all that is not zero in it. */
   place = 0;
+  /** Dirty: bytes held against quotas for it, see quota.ts. */
+  due = 0;
   prev: DataBuf | null = null;
   next: DataBuf | null = null;
   constructor(
@@ -60,6 +62,7 @@ export class DataCache {
     this.dirtyCount++;
   }
   markClean(b: DataBuf): void {
+    this.setDue(b, 0);
     b.dirty = false;
     this.dirtyCount--;
     this.pushFront(b);
@@ -73,8 +76,14 @@ export class DataCache {
     if (b.place !== 0) this.onRelease(b.place);
     b.place = 0;
   }
+  setDue(b: DataBuf, bytes: number): void {
+    if (bytes === b.due) return;
+    b.core.node.pfs?.quotas.due(b.core.node, bytes - b.due);
+    b.due = bytes;
+  }
   /** Out of memory, dirty or not. */
   drop(b: DataBuf): void {
+    this.setDue(b, 0);
     this.release(b);
     if (b.dirty) this.dirtyCount--;
     else this.unlink(b);

@@ -127,6 +127,7 @@ export function addEntry(
   if (name.length > d.DIRENT_INLINE_NAME) {
     const u8 = new Uint8Array(d.INODE_BYTES);
     for (let i = 0; i < name.length; i++) u8[i] = name.charCodeAt(i);
+    bref[Bref.DATA_OFF] = d.RADIX_MIN; // counted at once, as tree.split does
     block = new Node(BrefType.DIRENT, u8, 0, 0, where.hi, where.lo, 0, methods);
   } else {
     for (let i = 0; i < name.length; i++) bref[Bref.CHECK + i] = name.charCodeAt(i);

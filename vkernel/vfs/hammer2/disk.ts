@@ -158,12 +158,19 @@ export const enum Ino {
   PFS_INUM = 0x088, // u64
   PFS_CLID = 0x090, // uuid
   PFS_FSID = 0x0a0, // uuid
+  DATA_QUOTA = 0x0b0, // u64  directories: bytes that may be below, 0 for no limit
+  DATA_USED = 0x0b8, // u64  ours, as the other counts and the three QUOTA_ fields: see quota.ts
+  INODE_QUOTA = 0x0c0, // u64
+  INODE_USED = 0x0c8, // u64
   PFS_LSNAP_TID = 0x0d0, // u64 modify_tid of the last snapshot
   /**
    * u64, reserved in the reference, which keeps it: number of the next inode without links that is still in the index
    * (ours; the PFS root holds the first). See docs/hammer2.md.
    */
   ORPHAN_NEXT = 0x0d8,
+  QUOTA_DIR = 0x0e8, // u64  number of the quota directory that counts this inode
+  QUOTA_STATE = 0x0f0, // u8  1: a quota directory
+  QUOTA_BUILD = 0x0f8, // u64  PFS root: directory whose counting is under way
   FILENAME = 0x100, // 256 B, zero padded
   BLOCKSET = 0x200, // 4 blockrefs, or 512 bytes of file data with DIRECTDATA
 }

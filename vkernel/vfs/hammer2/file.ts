@@ -14,6 +14,7 @@ import { Bref, BrefType, Ino, ObjType, OpFlag, rd64 } from './disk.js';
 import type { Fs } from './fs.js';
 import { checkOf, coreOf, isDirect, LEAVES_DATA, setNum, sizeOf, typeOf } from './inode.js';
 import type { Node } from './node.js';
+import { QUOTA_COST } from './quota.js';
 import { Cursor, newBref } from './tree.js';
 
 const BLOCK = d.PBUFSIZE;
@@ -141,6 +142,12 @@ export function placeRadix(bytes: number): number {
   return Math.max(14, 31 - Math.clz32(physicalBytes(bytes)));
 }
 
+/** Bytes of the block a slot names, 0 for none. */
+function slotSize(p: Node, i: number): number {
+  const radix = i < 0 ? 0 : p.u8[p.at(i) + Bref.DATA_OFF] & 0x3f;
+  return radix > 0 ? 2 ** radix : 0;
+}
+
 /** The dirty block `lbn`, made if need be (zeros), with its blockref in the tree. All nodes needed are in memory. */
 function dirtyBlock(fs: Fs, node: Node, lbn: number, tid: number, zero: boolean, places: Places): DataBuf {
   const core = coreOf(node);
@@ -159,7 +166,9 @@ function dirtyBlock(fs: Fs, node: Node, lbn: number, tid: number, zero: boolean,
   const hi = keyHi(lbn);
   const lo = keyLo(lbn);
   const p = fs.tree.place(node, hi, lo) as Node;
-  if (p.slotOf(hi, lo) >= 0) fs.tree.markDirty(p, tid);
+  const slot = p.slotOf(hi, lo);
+  if (place !== undefined) fs.data.setDue(b, Math.max(0, 2 ** (b.place & 0x3f) - slotSize(p, slot)));
+  if (slot >= 0) fs.tree.markDirty(p, tid);
   else fs.tree.insert(p, newBref(BrefType.DATA, checkOf(node) << 4, hi, lo, d.PBUFRADIX), null, tid);
   fs.noteDirty(node);
   return b;
@@ -211,14 +220,20 @@ export function tryWrite(
   // Blocks that need a place, or a larger one. The bytes of the inode go to block 0.
   const fresh = new Map<number, number>();
   if (isDirect(node) && size > 0) fresh.set(0, placeRadix(size));
+  const q = node.pfs?.quotas.of(node) ?? null;
+  if (q instanceof Errno) return q;
+  let more = 0;
   for (let lbn = first; lbn <= last; lbn++) {
     const p = fs.tree.place(node, keyHi(lbn), keyLo(lbn));
     if (p instanceof Errno) return p;
     const b = node.core?.bufs.get(lbn);
     const radix = placeRadix(Math.max(end, size) - lbn * BLOCK);
-    if (b === undefined || (b.place & 0x3f) < radix) fresh.set(lbn, radix);
-    if (b !== undefined) continue;
     const i = p.slotOf(keyHi(lbn), keyLo(lbn));
+    if (b === undefined || (b.place & 0x3f) < radix) {
+      fresh.set(lbn, radix);
+      more += Math.max(0, 2 ** radix - slotSize(p, i) - (b?.due ?? 0));
+    }
+    if (b !== undefined) continue;
     if (i < 0) continue;
     if (p.slotType(i) !== BrefType.DATA) return fs.tree.fail(p.v, p.at(i), 'BAD BLOCKREF', 'wrong type here');
     const base = lbn * BLOCK;
@@ -227,7 +242,9 @@ export function tryWrite(
     const r = blockOf(fs, node, lbn);
     if (r instanceof Errno) return r;
   }
-  const e = given !== null ? null : fs.reserve(writeCost(fresh.size), false);
+  const over = q === null || given !== null ? null : node.pfs!.quotas.admit(q, more, 0);
+  if (over !== null) return over;
+  const e = given !== null ? null : fs.reserve(writeCost(fresh.size) + (q === null ? 0 : QUOTA_COST), false);
   if (e !== null) return e;
   const places = given ?? fs.places(fresh);
   if (places instanceof Errno) return places;
@@ -253,6 +270,8 @@ export function tryTruncate(fs: Fs, node: Node, size: number, tid: () => number)
   if (fault !== null) return fault;
   if (!(size >= 0) || !Number.isInteger(size)) return EINVAL;
   if (size > Number.MAX_SAFE_INTEGER - BLOCK) return EFBIG;
+  const q = node.pfs?.quotas.of(node) ?? null;
+  if (q instanceof Errno) return q;
   const old = sizeOf(node);
   if (isDirect(node)) {
     const e = fs.reserve(writeCost(1), size <= old);

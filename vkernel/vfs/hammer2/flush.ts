@@ -110,11 +110,11 @@ function* writeNode(fs: Fs, space: Freemap, x: Node): Blocking<Errno | null> {
   if (dataOff instanceof Errno) {
     // Emergency mode: better over the old block than not at all. Snapshots that share it change, too.
     const old = rd64(p.v, at + Bref.DATA_OFF);
-    if (dataOff !== ENOSPC || !fs.emergency || (old & 0x3f) !== radix) return dataOff;
+    if (dataOff !== ENOSPC || !fs.emergency || old <= 0x3f || (old & 0x3f) !== radix) return dataOff;
     dataOff = old;
     p.u8[at + Bref.FLAGS] |= d.BREF_EMERG_MIP;
   } else p.u8[at + Bref.FLAGS] &= ~d.BREF_EMERG_MIP;
-  if ((p.u8[at + Bref.DATA_OFF] & 0x3f) > 0) fs.tree.garbage += size;
+  if (rd64(p.v, at + Bref.DATA_OFF) > 0x3f) fs.tree.garbage += size;
   p.setDataOff(i, dataOff);
   fs.tree.checker.set(p.u8, p.v, at, x.u8, size);
   wr64(p.v, at + Bref.MIRROR_TID, fs.mirrorTid + 1);

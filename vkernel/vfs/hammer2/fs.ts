@@ -8,7 +8,7 @@
  */
 import type { BlockDevice } from '../../sys/blockdev.js';
 import type { Blocking } from '../../sys/blocking.js';
-import { EBUSY, EINVAL, EIO, ENOENT, ENOSPC, ENXIO, EROFS, Errno, NOTNOW } from '../../sys/errno.js';
+import { EBUSY, EDQUOT, EINVAL, EIO, ENOENT, ENOSPC, ENXIO, EROFS, Errno, NOTNOW } from '../../sys/errno.js';
 import * as admin from './admin.js';
 import type { H2BulkfreeResult, H2Device, H2OpenOptions, H2Waiter } from './api.js';
 import { bulkfree } from './bulkfree.js';
@@ -71,7 +71,7 @@ export class Fs implements H2Device {
   private freeing = false;
   /** The super-root slots of the header last written. */
   syncedRoot = new Uint8Array(d.SET_COUNT * Bref.SIZE);
-  private readonly maxDirty: number;
+  readonly maxDirty: number;
   private readonly isRoot: () => boolean;
   private readonly waiter: H2Waiter;
   readonly codecs: Codecs;
@@ -231,6 +231,7 @@ export class Fs implements H2Device {
   /** Change something: run `fn` until what it needs is in memory and no sync is running. Sleeps: in the device. */
   *change<T>(pfs: PfsCore | null, fn: () => T | Errno): Blocking<T | Errno> {
     let tries = 0;
+    let written = false;
     for (;;) {
       while (this.busy) yield* this.waiter.sleep();
       const no = this.fault(pfs);
@@ -248,6 +249,13 @@ export class Fs implements H2Device {
         continue;
       }
       if (r === ENOSPC && this.noSpace && (yield* this.makeRoom(tries++))) continue;
+      if (r === EDQUOT && !written && this.data.dirtyCount > 0) {
+        // What is not written yet is counted as if it did not compress.
+        written = true;
+        const e = yield* this.exclusive(() => writeData(this));
+        if (e !== null) return e;
+        continue;
+      }
       this.tree.evict();
       this.data.trim();
       return r;
@@ -260,7 +268,7 @@ export class Fs implements H2Device {
     const no = this.fault(pfs);
     if (no !== null) return no;
     const r = fn();
-    if (r === ENOSPC) return NOTNOW; // the sleeping version makes room
+    if (r === ENOSPC || r === EDQUOT) return NOTNOW; // the sleeping version makes room
     this.tree.evict();
     this.data.trim();
     return r;
@@ -440,7 +448,11 @@ export class Fs implements H2Device {
     });
     if (m instanceof Errno || readonly) return m;
     const e = yield* m.reapAtMount();
-    if (e === null) return m;
+    if (e === null) {
+      const q = yield* m.quotas.build();
+      if (q !== null) this.log(`hammer2: ${this.name}@${label}: quotas not counted: ${q.name}`);
+      return m;
+    }
     yield* this.unmount(m);
     return e;
   }

@@ -11,7 +11,7 @@ import { copyoutB } from '../../vm/vm_user.js';
 import type { Vnode } from '../vnode.js';
 import type { PfsInfo } from './device.js';
 import { dirhash } from './dirhash.js';
-import { type Check, type Comp, Ino, latin1 } from './disk.js';
+import { type Check, type Comp, Ino, latin1, ObjType } from './disk.js';
 import { nodeOf, refresh } from './hammer2_node.js';
 
 /** _IOWR('h', n, size) */
@@ -45,12 +45,14 @@ const enum IocPfs {
 
 /** struct hammer2_ioc_inode */
 const enum IocInode {
-  FLAGS = 0, // u32: 8 check, 16 comp
+  FLAGS = 0, // u32: 1 inode quota, 2 data quota, 8 check, 16 comp
   DATA_COUNT = 16, // u64
   INODE_COUNT = 24, // u64
   DATA = 32, // inode, 1024 bytes; only the meta part is filled
   META = 256,
 }
+const IOC_INODE_IQUOTA = 1;
+const IOC_INODE_DQUOTA = 2;
 const IOC_INODE_CHECK = 8;
 const IOC_INODE_COMP = 16;
 
@@ -175,6 +177,15 @@ function* inodeGet(vp: Vnode, v: DataView): Blocking<number | Errno> {
   put64(v, at + Ino.IPARENT, a.iparent);
   v.setUint8(at + Ino.COMP_ALGO, a.comp | (a.compLevel << 4));
   v.setUint8(at + Ino.CHECK_ALGO, a.check);
+  if (a.type === ObjType.DIRECTORY) {
+    const q = yield* h.m.quota(inum);
+    if (q instanceof Errno) return q;
+    put64(v, at + Ino.DATA_QUOTA, q.dataBytes);
+    put64(v, at + Ino.DATA_USED, q.usedBytes);
+    put64(v, at + Ino.INODE_QUOTA, q.inodes);
+    put64(v, at + Ino.INODE_USED, q.usedInodes);
+    v.setUint8(at + Ino.QUOTA_STATE, q.active ? 1 : 0);
+  }
   put64(v, IocInode.DATA_COUNT, a.dataBytes);
   put64(v, IocInode.INODE_COUNT, inum === h.m.rootInum ? h.m.statfs().files : 0);
   return 0;
@@ -183,13 +194,24 @@ function* inodeGet(vp: Vnode, v: DataView): Blocking<number | Errno> {
 function* inodeSet(vp: Vnode, v: DataView): Blocking<number | Errno> {
   const { h, inum } = nodeOf(vp);
   const flags = v.getUint32(IocInode.FLAGS, true);
-  if ((flags & ~(IOC_INODE_CHECK | IOC_INODE_COMP)) !== 0) return EOPNOTSUPP;
+  if ((flags & ~(IOC_INODE_IQUOTA | IOC_INODE_DQUOTA | IOC_INODE_CHECK | IOC_INODE_COMP)) !== 0) return EOPNOTSUPP;
   const comp = v.getUint8(IocInode.DATA + Ino.COMP_ALGO);
   const check = v.getUint8(IocInode.DATA + Ino.CHECK_ALGO) & 15;
   if (check > 4 || (comp & 15) > 3) return EINVAL;
   let e: Errno | null = null;
   if ((flags & IOC_INODE_CHECK) !== 0) e = yield* h.m.setcheck(inum, check as Check);
   if (e === null && (flags & IOC_INODE_COMP) !== 0) e = yield* h.m.setcomp(inum, (comp & 15) as Comp, comp >> 4);
+  if (e === null && (flags & (IOC_INODE_IQUOTA | IOC_INODE_DQUOTA)) !== 0) {
+    const limit = (flag: number, at: number): number | undefined =>
+      (flags & flag) !== 0 ? Number(v.getBigUint64(IocInode.DATA + at, true)) : undefined;
+    // What mappings have written counts, too.
+    e =
+      (yield* h.clean()) ??
+      (yield* h.m.setquota(inum, {
+        dataBytes: limit(IOC_INODE_DQUOTA, Ino.DATA_QUOTA),
+        inodes: limit(IOC_INODE_IQUOTA, Ino.INODE_QUOTA),
+      }));
+  }
   refresh(vp);
   return e ?? 0;
 }

@@ -8,6 +8,7 @@ import type { DataBuf } from './datacache.js';
 import * as d from './disk.js';
 import { BrefStats, BrefType, Ino, ObjType, OpFlag, rd64, wr64 } from './disk.js';
 import type { Node } from './node.js';
+import type { QuotaDir } from './quota.js';
 
 /** Leaf types by kind of search, as bit masks for Tree.find. */
 export const LEAVES_INODE = 1 << BrefType.INODE;
@@ -21,6 +22,9 @@ export class InodeCore {
   readonly bufs = new Map<number, DataBuf>();
   /** Failures in a row to compress, as the heuristic counts them (9.3). */
   compTries = 0;
+  /** The quota directory that counts it, as of `quotaEpoch` (quota.ts). */
+  quota: QuotaDir | null = null;
+  quotaEpoch = -1;
   constructor(readonly node: Node) {}
 }
 

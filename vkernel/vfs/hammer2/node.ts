@@ -156,10 +156,12 @@ export class Node {
   /** Add to this node's statistics, and so to those of the nodes above. */
   private count(data: number, inodes: number, leaves: number): void {
     let x: Node | null = this as Node;
+    let inode: Node | null = null;
     while (x !== null && x.parent !== null && (data !== 0 || inodes !== 0 || leaves !== 0)) {
       const p: Node = x.parent;
       const at = p.at(p.slotOfKid(x));
       const { v } = p;
+      if (data !== 0 && inode === null && x.type === BrefType.INODE) inode = x;
       if (data !== 0) wr64(v, at + BrefStats.DATA_COUNT, clamp(rd64(v, at + BrefStats.DATA_COUNT) + data));
       if (inodes !== 0) wr64(v, at + BrefStats.INODE_COUNT, clamp(rd64(v, at + BrefStats.INODE_COUNT) + inodes));
       if (leaves !== 0) {
@@ -171,6 +173,7 @@ export class Node {
       }
       x = p;
     }
+    if (inode !== null && inode.pfs !== null) inode.pfs.quotas.charge(inode, data, 0);
   }
 
   /** Bytes on disk that hang at slot `i`, as its statistics have it. */

@@ -24,7 +24,7 @@ import {
   Errno,
   NOTNOW,
 } from '../../sys/errno.js';
-import type { H2Attr, H2Create, H2Emit, H2Pfs, H2SetAttr } from './api.js';
+import type { H2Attr, H2Create, H2Emit, H2Pfs, H2Quota, H2QuotaLimits, H2SetAttr } from './api.js';
 import type { Hammer2Statfs } from './device.js';
 import * as dir from './directory.js';
 import { ROOT_INUM } from './directory.js';
@@ -35,6 +35,7 @@ import * as file from './file.js';
 import type { Fs } from './fs.js';
 import * as ic from './inode.js';
 import { Node } from './node.js';
+import { Quotas } from './quota.js';
 import { Cursor, newBref } from './tree.js';
 
 /** Longest symbolic link target the kernel can use (MAXPATHLEN less the terminator). */
@@ -58,6 +59,7 @@ export class PfsCore implements H2Pfs {
   /** Inodes without links that are still held. */
   readonly orphans = new Map<number, Node>();
   orphansChanged = false;
+  readonly quotas = new Quotas(this);
   /** Orphans let go while a sync was running. */
   private readonly dropped: number[] = [];
   private readonly resume = new Map<string, number>();
@@ -341,6 +343,15 @@ export class PfsCore implements H2Pfs {
       if (n.core !== null) n.core.compTries = 0;
     });
   }
+  quota(inum: number): Blocking<H2Quota | Errno> {
+    return this.look(() => {
+      const n = this.iget(inum);
+      return n instanceof Errno ? n : this.quotas.get(n);
+    });
+  }
+  setquota(inum: number, limits: H2QuotaLimits): Blocking<Errno | null> {
+    return this.quotas.set(inum, limits);
+  }
   *setcheck(inum: number, check: Check): Blocking<Errno | null> {
     if (check < 0 || check > d.Check.SHA192) return EINVAL;
     return yield* this.amend(inum, (n) => (n.u8[Ino.CHECK_ALGO] = check));
@@ -393,7 +404,13 @@ export class PfsCore implements H2Pfs {
     }
     const full = fs.reserve(NAME_COST, false);
     if (full !== null) return full;
+    const q = this.quotas.find(Quotas.inside(dn));
+    if (q instanceof Errno) return q;
+    const own = this.quotas.of(dn);
+    if (own instanceof Errno) return own;
     const long = type === ObjType.SOFTLINK && target.length > d.EMBEDDED_BYTES;
+    const over = this.quotas.admit(q, long ? 2 ** file.placeRadix(target.length) : 0, 1);
+    if (over !== null) return over;
     const places = fs.places(long ? new Map([[0, file.placeRadix(target.length)]]) : file.NO_PLACES);
     if (places instanceof Errno) return places;
 
@@ -416,6 +433,7 @@ export class PfsCore implements H2Pfs {
     const n = new Node(BrefType.INODE, u8, Ino.BLOCKSET, direct ? 0 : d.SET_COUNT, hi, inum >>> 0, 0, methods);
     ic.setFilename(n, '0x' + d.hex64(hi, inum >>> 0));
     tree.insert(at, newBref(BrefType.INODE, methods, hi, inum >>> 0, 0), n, tid);
+    this.quotas.adopt(n, dn);
     ic.setNum(this.root, Ino.PFS_INUM, this.nextInum);
     dir.addEntry(tree, dn, where, name, inum, type, tid);
     this.stamp(dn, now);
@@ -457,6 +475,10 @@ export class PfsCore implements H2Pfs {
       if (old !== ENOENT) return old;
       const where = dir.planEntry(tree, dn, h);
       if (where instanceof Errno) return where;
+      const other = this.quotas.linkFault(n, dn);
+      if (other !== null) return other;
+      const q = this.quotas.of(dn);
+      if (q instanceof Errno) return q;
       const full = this.device.reserve(NAME_COST, false);
       if (full !== null) return full;
 
@@ -490,6 +512,7 @@ export class PfsCore implements H2Pfs {
       tree.markDirty(n, tid);
       return;
     }
+    this.quotas.unnamed(n);
     if ((this.holds.get(inum) ?? 0) === 0) return this.removeInode(n, tid);
     ic.setNum(n, Ino.NLINKS, 0);
     ic.setNum(n, Ino.CTIME, now);
@@ -500,6 +523,7 @@ export class PfsCore implements H2Pfs {
   }
 
   private removeInode(n: Node, tid: number): void {
+    this.quotas.removed(n);
     const p = n.parent as Node;
     this.device.tree.remove(p, p.slotOfKid(n), tid);
   }
@@ -546,6 +570,8 @@ export class PfsCore implements H2Pfs {
     // The loads above may have moved nothing (they end in NOTNOW), but evictions wait: all is in memory now.
     const p = tree.place(dn, keyHi, keyLo);
     if (p instanceof Errno) return p;
+    const q = this.quotas.ready(dn, n);
+    if (q !== null) return q;
     const full = this.device.reserve(NAME_COST, true);
     if (full !== null) return full;
 
@@ -602,11 +628,14 @@ export class PfsCore implements H2Pfs {
       if (loop instanceof Errno) return loop;
       if (loop) return EINVAL;
     }
+    const far = this.quotas.ready(fd, td, n, old) ?? this.quotas.moveFault(n, td);
+    if (far !== null) return far;
     const full = this.device.reserve(NAME_COST, false);
     if (full !== null) return full;
 
     const tid = this.take();
     const now = this.device.nowUs();
+    this.quotas.move(n, td);
     this.removeEntry(fd, src.keyHi, src.keyLo, tid);
     if (dst instanceof Cursor) {
       this.removeEntry(td, where.hi, where.lo, tid);
@@ -681,6 +710,8 @@ export class PfsCore implements H2Pfs {
         if (inum === 0) return null;
         const n = this.iget(inum);
         if (n === NOTNOW) return n;
+        const q = n instanceof Node ? this.quotas.of(n) : null;
+        if (q === NOTNOW) return q;
         const tid = this.take();
         const good = n instanceof Node && n !== this.root && ic.nlinksOf(n) === 0;
         ic.setNum(this.root, Ino.ORPHAN_NEXT, good ? rd64(n.v, Ino.ORPHAN_NEXT) : 0);

@@ -338,7 +338,9 @@ export class Tree {
       moved.push({ bref: node.u8.slice(node.at(first), node.at(first + 1)), kid: node.kid(first) });
       node.removeSlot(first);
     }
+    // Its size is counted at once, so that writing it changes no statistics.
     const bref = newBref(BrefType.INDIRECT, methods, range.hi, range.lo, range.bits);
+    bref[Bref.DATA_OFF] = 31 - Math.clz32(bytes);
     const i = node.insertSlot(bref, 0, null);
     this.adopt(node, i, ind);
     this.markDirty(ind, tid);

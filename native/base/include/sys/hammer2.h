@@ -61,11 +61,17 @@ struct hammer2_inode_meta {
 	struct uuid pfs_clid;
 	struct uuid pfs_fsid;
 	uint64_t data_quota;
-	uint64_t unusedb8;
+	uint64_t data_used; /* from here on: ours where the reference has reserved fields */
 	uint64_t inode_quota;
-	uint64_t unusedc8[7];
+	uint64_t inode_used;
+	uint64_t unusedd0[3];
+	uint64_t quota_dir;
+	uint64_t quota_state; /* 1: a quota directory */
+	uint64_t quota_build;
 };
 
+#define HAMMER2IOC_INODE_FLAG_IQUOTA 1
+#define HAMMER2IOC_INODE_FLAG_DQUOTA 2
 #define HAMMER2IOC_INODE_FLAG_CHECK 8
 #define HAMMER2IOC_INODE_FLAG_COMP 16
 struct hammer2_ioc_inode {

@@ -248,6 +248,14 @@ describe('hammer2 commands', function () {
   });
 
   it('hammer2 sets compression and check codes and shows them', () => {
+    const q = (...args: string[]): ReturnType<typeof run> => run('hammer2', '-s', 't.img@DATA', ...args);
+    const p = `/d/${'p'.repeat(120)}`;
+    expect(q('setquota', p, 'data=4m', 'inodes=100').code).to.equal(0);
+    expect(q('quota', p, '/').out).to.match(/\n\/d\/p+ +\S+\/4\S* +1\/100\n\/ +none +none\n$/);
+    expect(q('setquota', p, 'blocks=4').code).to.equal(64);
+    expect(q('setquota', '/empty', 'inodes=4').err).to.include('Not a directory');
+    expect(q('setquota', '/d', 'inodes=4').err).to.include('device'); // a link leads out of it
+    expect(q('setquota', p, 'none').code).to.equal(0);
     const r = run('hammer2', '-r', '-s', 't.img@DATA', 'setcomp', 'zlib:9', '/d');
     expect(r.out.split('\n')[0]).to.equal('/d\tcomp_algo=0x93');
     expect(r.out).to.match(/^\/d\/file1\tcomp_algo=0x93$/m);

@@ -275,6 +275,26 @@ describe('hammer2 mounted read-write', function () {
     u.ok('ioctl', f, HAMMER2IOC_INODE_GET, at);
     expect(u.get(at, 1056)[32 + 0x83]).to.equal(3 | (7 << 4));
     expect(u.err('ioctl', f, 0xc0406870, at)).to.equal('ENOTSUP');
+    // Quotas, by the fields and flags of the reference.
+    u.ok('mkdir', '/mnt/q', 0o755);
+    const q = u.open('/mnt/q');
+    const lim = new Uint8Array(1056);
+    lim[0] = 1 | 2;
+    new DataView(lim.buffer).setBigUint64(32 + 0xb0, 300_000n, true);
+    new DataView(lim.buffer).setBigUint64(32 + 0xc0, 2n, true);
+    u.ok('ioctl', q, HAMMER2IOC_INODE_SET, u.put(lim));
+    const noise = Uint8Array.from({ length: 200_000 }, (_, i) => (Math.imul(i + 1, 2654435761) ^ (i * i)) >>> 13);
+    for (const name of ['a', 'b']) u.write(`/mnt/q/${name}`, '');
+    expect(u.err('open', '/mnt/q/c', 0x202, 0o644)).to.equal('EDQUOT');
+    const big = u.open('/mnt/q/b', 2);
+    const from = u.put(noise);
+    expect(u.ok('write', u.open('/mnt/q/a', 2), from, 200_000)).to.equal(200_000);
+    expect(u.err('write', big, from, 65536)).to.equal(65536);
+    expect(u.err('write', big, from, 200_000)).to.equal('EDQUOT');
+    u.ok('ioctl', q, HAMMER2IOC_INODE_GET, at);
+    const meta = u.get(at, 1056);
+    expect(meta[32 + 0xc8]).to.equal(2); // inodes in use
+    expect(meta[32 + 0xf0]).to.equal(1);
     u.write('/mnt/junk', pattern(500_000, 5));
     k.run(vfsSyncAll());
     k.enter();
