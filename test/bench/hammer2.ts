@@ -52,6 +52,13 @@ function piece(seed: number): Uint8Array {
   return b;
 }
 const pieces = Array.from({ length: 8 }, (_, i) => piece(i + 1));
+/** The next one, no block of it like any before: nobody shall find it stored already. */
+function fresh(i: number): Uint8Array {
+  const b = pieces[i % pieces.length];
+  for (let at = 0; at < b.length; at += 4096) new DataView(b.buffer).setUint32(at, ++stamp);
+  return b;
+}
+let stamp = 0;
 
 const seconds = (f: () => void): number => {
   const t0 = performance.now();
@@ -102,7 +109,7 @@ class Directory implements Subject {
   }
   write(name: string, mb: number): void {
     this.with(name, 'w', (fd) => {
-      for (let i = 0; i < mb; i++) writeSync(fd, pieces[i % pieces.length]);
+      for (let i = 0; i < mb; i++) writeSync(fd, fresh(i));
       fsyncSync(fd);
     });
   }
@@ -155,7 +162,7 @@ class Library implements Subject {
   }
   write(name: string, mb: number): void {
     const f = this.make(this.pfs.rootInum, name, ObjType.REGFILE);
-    for (let i = 0; i < mb; i++) must(name, this.pfs.write(f, i * MIB, pieces[i % pieces.length], 0, PIECE));
+    for (let i = 0; i < mb; i++) must(name, this.pfs.write(f, i * MIB, fresh(i), 0, PIECE));
     this.sync();
   }
   read(name: string, mb: number): void {

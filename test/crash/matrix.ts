@@ -58,7 +58,10 @@ function step(fs: Fs, m: ByPath, rng: Rng, snaps: string[]): boolean {
       ? m.inum(path)
       : runSync(m.p.create(...m.split(path), { type: REGFILE, mode: 0o644, uid: 0, gid: 0 }));
     if (n instanceof Errno) return (quiet(n), false);
-    const b = rng.bytes(1 + rng.below(rng.below(6) === 0 ? 900_000 : 90_000));
+    // Some of the data is there already.
+    const b = (rng.below(3) === 0 ? new Rng(rng.below(3)) : rng).bytes(
+      1 + rng.below(rng.below(6) === 0 ? 900_000 : 90_000),
+    );
     quiet(runSync(m.p.write(n, rng.below(3) * rng.below(70_000), b, 0, b.length)));
   } else if (op < 48) {
     if (isFile(path)) quiet(runSync(m.p.truncate(m.inum(path), rng.below(120_000))));

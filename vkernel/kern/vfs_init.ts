@@ -15,7 +15,7 @@ import { vkdInit } from '../../drivers/vkd/vkd.js';
 import { MNT_NODEV, MNT_NOSUID, MNT_RDONLY, type Mount, vfsInit, vfsRegister } from '../vfs/mount.js';
 import { cacheSetvp, type Namecache } from '../vfs/namecache.js';
 import { NLC_CREATE, NLC_FOLLOW, nlookup } from '../vfs/nlookup.js';
-import { hammer2VfsOps } from '../vfs/hammer2/hammer2_vfsops.js';
+import { hammer2SysctlInit, hammer2VfsOps } from '../vfs/hammer2/hammer2_vfsops.js';
 import { hostfsVfsOps, type HostfsOptions } from '../vfs/hostfs/hostfs.js';
 import { nullfsVfsOps } from '../vfs/nullfs/nullfs.js';
 import { procfsVfsOps } from '../vfs/procfs/procfs.js';
@@ -46,6 +46,7 @@ export const vfsSyscalls: SyscallImpls = {
 export function vfsBoot(): void {
   vfsInit();
   vfsSysctlInit();
+  hammer2SysctlInit();
   vfsRegister(tmpfsVfsOps);
   vfsRegister(devfsVfsOps);
   vfsRegister(hammer2VfsOps);

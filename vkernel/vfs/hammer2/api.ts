@@ -100,6 +100,8 @@ export interface H2OpenOptions {
   readonly dirtyBytes?: number;
   /** Whose reserve applies to an operation (hammer2.md 10.7). Default: root's. */
   readonly isRoot?: () => boolean;
+  /** Store equal blocks of data once (dedup.ts)? Asked at every block. Default: yes. */
+  readonly dedup?: () => boolean;
   /** Native arithmetic, when the machine has it. */
   readonly codecs?: Codecs;
   /** Makes what threads wait on. Default: tsleep and wakeup in a kernel thread, else the turn is given up. */

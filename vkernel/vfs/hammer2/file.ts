@@ -87,6 +87,7 @@ export function* readStored(fs: Fs, node: Node, lbn: number, dst: Uint8Array, ds
     const size = yield* fs.tree.readBlock(bref, v, phys, still);
     if (size instanceof Errno) return size;
     if (!still()) return NOTNOW;
+    if (fs.space !== null) fs.dedup.note(bref, v, 0);
     const fault = decode(fs.codecs, bref[Bref.METHODS] & 15, phys, size, dst, dstOff);
     if (fault !== null) return fs.tree.fail(v, 0, fault.what, fault.why);
     // Bytes past the end of the file are zero by the format; a guest that maps the page relies on it.

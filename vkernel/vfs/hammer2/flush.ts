@@ -41,16 +41,23 @@ function* writeBlock(fs: Fs, space: Freemap, node: Node, b: DataBuf, stored: Sto
     return null;
   }
   const radix = 31 - Math.clz32(stored.len);
+  const code = fs.codeBref;
+  code.u8[Bref.METHODS] = (check << 4) | stored.comp;
+  fs.tree.checker.set(code.u8, code.v, 0, stored.buf, stored.len);
+  const same = yield* fs.dedup.find(space, code.u8, code.v, stored.buf, stored.len);
   // It goes where the write has reserved a place; what has become smaller does so only if there is no other.
   let dataOff: number | Errno = b.place;
-  if (radix < placeRadix) dataOff = yield* space.alloc(BrefType.DATA, radix, lo);
-  const own = radix === placeRadix || dataOff === ENOSPC;
+  if (same !== 0) dataOff = same;
+  else if (radix < placeRadix) dataOff = yield* space.alloc(BrefType.DATA, radix, lo);
+  const own = same === 0 && (radix === placeRadix || dataOff === ENOSPC);
   if (dataOff === ENOSPC) dataOff = b.place - placeRadix + radix;
   if (dataOff instanceof Errno) return dataOff;
   const e =
-    stored.len === d.PBUFSIZE
-      ? yield* fs.io.write(dataOff - radix, stored.buf)
-      : yield* fs.io.put(BrefType.DATA, dataOff - radix, stored.buf, stored.len);
+    same !== 0
+      ? null
+      : stored.len === d.PBUFSIZE
+        ? yield* fs.io.write(dataOff - radix, stored.buf)
+        : yield* fs.io.put(BrefType.DATA, dataOff - radix, stored.buf, stored.len);
   if (e !== null) return e;
   const p = place();
   const i = p.slotOf(hi, lo);
@@ -59,7 +66,8 @@ function* writeBlock(fs: Fs, space: Freemap, node: Node, b: DataBuf, stored: Sto
   if (old > 0) tree.garbage += 2 ** old;
   p.u8[at + Bref.METHODS] = (check << 4) | stored.comp;
   p.setDataOff(i, dataOff);
-  fs.tree.checker.set(p.u8, p.v, at, stored.buf, stored.len);
+  p.u8.set(code.u8.subarray(Bref.CHECK), at + Bref.CHECK);
+  fs.dedup.note(p.u8, p.v, at);
   wr64(p.v, at + Bref.MIRROR_TID, fs.mirrorTid + 1);
   wr64(p.v, at + Bref.MODIFY_TID, tid);
   if (own) b.place = 0;

@@ -82,6 +82,8 @@ export class Freemap {
   private wanted = 0;
   /** allocator_free differs from the header last written. */
   private changed = false;
+  /** Told when blocks are staged or freed. */
+  onStage: () => void = () => {};
 
   constructor(
     private readonly io: H2BlockIo,
@@ -423,6 +425,33 @@ export class Freemap {
     this.changed = true;
   }
 
+  /**
+   * Another blockref is going to name this block, which holds what it did when it was allocated (dedup): a staged one is taken back.
+   *
+   * @returns false when it is not allocated; EIO
+   * Sleeps: to load a leaf.
+   */
+  *reuse(dataOff: number): Blocking<boolean | Errno> {
+    const radix = dataOff % 64;
+    const off = dataOff - radix;
+    const b = yield* this.leaf(Math.floor(off / d.GIB));
+    if (b instanceof Errno) return b;
+    const at = Math.floor((off % d.GIB) / SEG) * Rec.SIZE;
+    const first = Math.floor((off % SEG) / GRANULE);
+    const n = Math.max(1, 2 ** radix / GRANULE);
+    let staged = false;
+    for (let g = first; g < first + n; g++) {
+      const pair = (b.u8[at + Rec.BITMAP + (g >> 2)] >> ((g & 3) * 2)) & 3;
+      if (pair < 2) return false;
+      if (pair === 2) staged = true;
+    }
+    this.mark(b, at, first, n);
+    if (!staged) return true;
+    this.markDirty(b);
+    this.changed = true;
+    return true;
+  }
+
   /** Force the granules of a block to 11 (recovery). Sleeps: to load a leaf. */
   *markUsed(dataOff: number, type: BrefType): Blocking<Errno | null> {
     const radix = dataOff % 64;
@@ -485,6 +514,7 @@ export class Freemap {
         if (now !== 0) live = true;
         if (now === pair) continue;
         changed = true;
+        if (now !== 3) this.onStage();
         u8[i] = (u8[i] & ~(3 << shift)) | (now << shift);
         if (now === 0) {
           this.credit(v, at, GRANULE);

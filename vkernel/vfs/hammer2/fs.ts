@@ -14,6 +14,7 @@ import type { H2BulkfreeResult, H2Device, H2OpenOptions, H2Waiter } from './api.
 import { bulkfree } from './bulkfree.js';
 import { type Codecs, tsCodecs } from './codec/codecs.js';
 import { DataCache } from './datacache.js';
+import { Dedup } from './dedup.js';
 import type { Hammer2Statfs, PfsInfo } from './device.js';
 import { dirhash } from './dirhash.js';
 import * as d from './disk.js';
@@ -42,6 +43,9 @@ export class Fs implements H2Device {
   readonly tree: Tree;
   readonly data: DataCache;
   readonly io: H2Io;
+  readonly dedup: Dedup;
+  /** Room for a check code before it is known where the block goes. */
+  readonly codeBref = ((u8) => ({ u8, v: new DataView(u8.buffer) }))(new Uint8Array(Bref.SIZE));
   readonly log: LogFn;
   readonly nowUs: () => number;
   readonly random: (b: Uint8Array) => void;
@@ -80,6 +84,7 @@ export class Fs implements H2Device {
   private constructor(io: H2Io, opts: H2OpenOptions) {
     this.io = io;
     this.log = opts.log ?? (() => {});
+    this.dedup = new Dedup(io, opts.dedup ?? (() => true));
     this.codecs = opts.codecs ?? tsCodecs;
     this.nowUs = opts.nowUs;
     this.random = opts.random;
@@ -176,6 +181,7 @@ export class Fs implements H2Device {
     const space = new Freemap(this.io, this.codecs, this.log, this.header, this.io.vols.totalBytes);
     this.space = space;
     this.data.onRelease = (dataOff) => space.release(dataOff);
+    space.onStage = () => this.dedup.forget();
     this.tree.strict = true;
     this.tree.onDamage = () => this.turnReadonly();
     if (rd64(this.header, Vol.FREEMAP_TID) < rd64(this.header, Vol.MIRROR_TID)) {

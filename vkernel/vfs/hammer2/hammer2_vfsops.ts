@@ -12,6 +12,7 @@
 import { FileDesc } from '../../kern/file.js';
 import { lwktCreate, TDPRI_KERN_DAEMON, tsleep, wakeup, WaitQ } from '../../kern/lwkt_thread.js';
 import { Ucred } from '../../kern/proc.js';
+import { sysctlAdd, sysctlNumber } from '../../kern/kern_sysctl.js';
 import { kprintf } from '../../kern/subr_prf.js';
 import type { BlockDevice } from '../../sys/blockdev.js';
 import type { Blocking } from '../../sys/blocking.js';
@@ -39,6 +40,22 @@ let codecs: Codecs = tsCodecs;
 /** Native arithmetic, when the machine has it: for mounts made from now on. */
 export function hammer2SetCodecs(c: Codecs): void {
   codecs = c;
+}
+
+const dedupEnabled = (): boolean => gd.hammer2Dedup ?? true;
+
+/** vfs.hammer2.*: for all mounts, from the next block written on. Counterpart: hammer2_vfsops.c */
+export function hammer2SysctlInit(): void {
+  sysctlAdd({
+    name: 'vfs.hammer2.dedup_enable',
+    kind: 'int',
+    get: () => (dedupEnabled() ? 1 : 0),
+    set: (_p, bytes) => {
+      gd.hammer2Dedup = sysctlNumber(bytes) !== 0;
+      return null;
+    },
+    descr: 'Store equal blocks of file data once',
+  });
 }
 
 /** How often what is dirty goes to the disk by itself. Counterpart: SYNCER_MAXDELAY */
@@ -103,6 +120,8 @@ class DeviceState {
 declare module '../../sys/globaldata.js' {
   interface GlobalData {
     hammer2?: DeviceState[];
+    /** vfs.hammer2.dedup_enable; undefined: 1. */
+    hammer2Dedup?: boolean;
   }
 }
 
@@ -192,6 +211,7 @@ const openOptions = (readonly: boolean, log: (line: string) => void): H2OpenOpti
   codecs,
   cacheBytes: cacheBytes(),
   dirtyBytes: cacheBytes(),
+  dedup: dedupEnabled,
 });
 
 /** Is there a HAMMER2 file system with this PFS on disk `name`? Asked before there is a root; says nothing. */
