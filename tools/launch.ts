@@ -17,6 +17,7 @@ import { createHostMachine, HostDiskError, type HostMachine } from '../vkernel/m
 import type { HostDir, Machine, StopCode } from '../vkernel/machine/machine.js';
 import { KernelPanic } from '../vkernel/kern/kern_shutdown.js';
 import { type BootOptions, Kernel, type RunOptions } from '../vkernel/kern/init_main.js';
+import type { DdbPort } from '../vkernel/ddb/port.js';
 import { Errno } from '../vkernel/sys/errno.js';
 import { hammer2SetCodecs } from '../vkernel/vfs/hammer2/hammer2_vfsops.js';
 import { whyNotExec } from './elf.js';
@@ -195,13 +196,23 @@ async function firstUse(path: string, sizeBytes: number): Promise<void> {
   }
 }
 
+/** Where ddb can talk: a terminal, or a script. Its code is loaded only then. */
+async function debuggerPort(o: Options, machine: HostMachine, script: string[]): Promise<DdbPort | null> {
+  if (!machine.console.isatty && script.length === 0 && o.inspect === null) return null;
+  const { HostDdbPort } = await import('./debug/ddb_port.js');
+  return new HostDdbPort(machine, script, o.inspect !== null);
+}
+
 /** Boot (again and again while the guest reboots) and return the exit code. */
 export async function launch(o: Options, version: string): Promise<number> {
   if (o.command === 'run') planMounts(o);
   const unlock = o.pidFile === null ? null : lockPidFile(o.pidFile);
   let machine: HostMachine | null = null;
   // A throw in kernel code arrives here, out of the machine's event loop: the kernel is not run any further.
+  let kernel: Kernel | null = null;
   const panicked = (e: unknown): never => {
+    // With a debugger attached nothing has been torn down yet.
+    kernel?.thrown(e);
     machine?.close();
     process.stderr.write(`vkernel: panic: ${e instanceof Error ? (e.stack ?? e.message) : String(e)}\n`);
     unlock?.();
@@ -218,6 +229,12 @@ export async function launch(o: Options, version: string): Promise<number> {
       const { hostCodecs } = await import('../vkernel/machine/host/codecs.js');
       hammer2SetCodecs(hostCodecs());
     }
+    const script = o.ddbScript === null ? [] : (await import('./debug/ddb_port.js')).readScript(o.ddbScript);
+    if (o.inspect !== null) {
+      const inspector = await import('node:inspector');
+      inspector.open(o.inspect.port, o.inspect.host, o.inspect.wait);
+      (await import('./debug/vk_console.js')).installConsole();
+    }
     for (;;) {
       machine = createHostMachine({
         memoryBytes: o.memoryBytes,
@@ -233,11 +250,18 @@ export async function launch(o: Options, version: string): Promise<number> {
         verbose: o.verbose,
         term: process.stdin.isTTY && process.stdout.isTTY ? (process.env.TERM ?? 'xterm') : 'dumb',
         strace: o.strace,
+        ddb: await debuggerPort(o, machine, script),
         straceOut: (line) => void process.stderr.write(Buffer.from(line, 'latin1')),
         run: o.command === 'run' ? runOptions(o, machine) : null,
       };
-      const code = await new Kernel(machine, boot).run();
-      if (code.kind !== 'reboot') return exitCode(code, o);
+      kernel = new Kernel(machine, boot);
+      machine.onThrow = (e) => kernel?.thrown(e);
+      try {
+        const code = await kernel.run();
+        if (code.kind !== 'reboot') return exitCode(code, o);
+      } catch (e) {
+        if (!kernel.resetAsked) throw e;
+      }
     }
   } catch (e) {
     machine?.close();

@@ -44,6 +44,10 @@ export interface Options {
   verbose: number;
   singleUser: boolean;
   strace: boolean;
+  /** Commands for the kernel debugger. */
+  ddbScript: string | null;
+  /** Listen for a debugger front end; `wait` for it before anything runs. */
+  inspect: { host: string; port: number; wait: boolean } | null;
   /** run: */
   mounts: MountOption[];
   env: Map<string, string>;
@@ -54,8 +58,9 @@ export interface Options {
 
 export const usageText = `usage: vkernel [-hsv] [-m size[kmgt]] [-n ncpus] [-r file[:serno]] [-R file[:serno]] [-c file[:serno]]
                [-e name=value:...] [-p pidfile] [--root file[:size]] [--strace]
+               [--ddb-script FILE] [--inspect[-brk][=[host:]port]]
        vkernel run [-v] [-m size[kmgt]] [-n ncpus] [--mount HOST[:GUEST][:rw]] [--env NAME[=VALUE]]
-               [--cwd DIR] [--strace] PROGRAM [ARG...]
+               [--cwd DIR] [--strace] [--ddb-script FILE] [--inspect[-brk][=[host:]port]] PROGRAM [ARG...]
 `;
 
 export const helpText = `${usageText}
@@ -75,6 +80,9 @@ Boot a DragonFly BSD virtual kernel, or run one DragonFly program on it.
   -s                    boot single user
   -v                    verbose boot; twice: more
   --strace              print every system call of every process
+  --ddb-script FILE     enter the kernel debugger before the first process, with commands from FILE
+  --inspect[=[host:]port]      let a debugger front end attach (127.0.0.1:9229): Chrome DevTools, VS Code
+  --inspect-brk[=[host:]port]  the same, and wait for it
   -h, --help            this text
   --version             print the version
 
@@ -182,6 +190,15 @@ function parseMount(text: string): MountOption {
   return { host: parts[0], guest, write };
 }
 
+/** `[host:]port`, or nothing. */
+export function parseHostPort(text: string, usual: number): { host: string; port: number } {
+  const m = /^(?:(\[[0-9a-f:]+\]|[^:]*):)?(\d*)$/i.exec(text);
+  const port = m === null ? NaN : m[2] === '' ? usual : Number(m[2]);
+  if (m === null || !(port >= 0 && port < 65536))
+    throw new UsageError(EX_USAGE, `bad address '${text}': expected [host:]port`);
+  return { host: (m[1] ?? '').replace(/^\[|\]$/g, '') || '127.0.0.1', port };
+}
+
 /** Parse `argv` (without node and script). Throws UsageError. */
 export function parseOptions(argv: readonly string[], hostCpus: number): Options {
   const o: Options = {
@@ -195,6 +212,8 @@ export function parseOptions(argv: readonly string[], hostCpus: number): Options
     verbose: 0,
     singleUser: false,
     strace: false,
+    ddbScript: null,
+    inspect: null,
     mounts: [],
     env: new Map(),
     program: '',
@@ -236,7 +255,16 @@ function longFlag(o: Options, word: string, rest: string[], run: boolean): void 
   if (name === '--help') o.command = 'help';
   else if (name === '--version') o.command = 'version';
   else if (name === '--strace') o.strace = true;
-  else if (!run && name === '--root') o.root = parseRoot(arg());
+  else if (name === '--ddb-script') {
+    o.ddbScript = arg();
+    try {
+      accessSync(o.ddbScript, constants.R_OK);
+    } catch (e) {
+      throw fileError(o.ddbScript, e);
+    }
+  } else if (name === '--inspect' || name === '--inspect-brk') {
+    o.inspect = { ...parseHostPort(eq < 0 ? '' : word.slice(eq + 1), 9229), wait: name === '--inspect-brk' };
+  } else if (!run && name === '--root') o.root = parseRoot(arg());
   else if (run && name === '--mount') o.mounts.push(parseMount(arg()));
   else if (run && name === '--cwd') {
     o.cwd = arg();

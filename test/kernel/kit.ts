@@ -17,6 +17,7 @@ import type { Guest, GuestCode, Script, SysResult } from '../../vkernel/machine/
 import { createSimMachine, type SimMachine, type SimOptions } from '../../vkernel/machine/sim/sim_machine.js';
 import { SimProgram } from '../../vkernel/machine/sim/sim_program.js';
 import type { StopCode } from '../../vkernel/machine/machine.js';
+import type { DdbPort } from '../../vkernel/ddb/port.js';
 import { vmCheck } from '../../vkernel/vm/vm_check.js';
 import type { VmObject } from '../../vkernel/vm/vm_object.js';
 import { makeTar, type TarFile } from './tar.js';
@@ -38,6 +39,8 @@ export interface SimBoot extends SimOptions {
   /** Boot as `vkernel run` does. */
   readonly run?: SimRun;
   readonly singleUser?: boolean;
+  /** The kernel debugger's other end. */
+  readonly ddb?: DdbPort;
   /** Collect system call traces in `k.trace`. */
   readonly strace?: boolean;
   /** Bytes of initialised data of every program (default 8) and of bss (default 64 KiB). */
@@ -109,6 +112,7 @@ export class SimKernel {
       singleUser: o.singleUser ?? false,
       verbose: 0,
       term: 'dumb',
+      ddb: o.ddb ?? null,
       strace: o.strace === true,
       straceOut: (line) => this.trace.push(line),
       run:

@@ -13,7 +13,7 @@ import type { HostDir, Machine, MachineHandlers, MachLwp, StopCode, Trap } from 
 import type { Blocking } from '../sys/blocking.js';
 import { Errno } from '../sys/errno.js';
 import { type GlobalData, gd, setGlobalData } from '../sys/globaldata.js';
-import { SIGKILL, SIGPIPE, SIGUSR1 } from '../sys/signal.js';
+import { SIGKILL, SIGPIPE, SIGQUIT, SIGUSR1 } from '../sys/signal.js';
 import { vmInit } from '../vm/vm_init.js';
 import { type Vmspace, vmspaceAlloc } from '../vm/vmspace.js';
 import { biodone } from '../vfs/bio.js';
@@ -33,7 +33,7 @@ import { ktraceInit } from './kern_ktrace.js';
 import { mibInit } from './kern_mib.js';
 import { procSysctlInit } from './kern_proc.js';
 import { newSession } from './kern_prot.js';
-import { KernelPanic, panic } from './kern_shutdown.js';
+import { panic } from './kern_shutdown.js';
 import { pgsignal, psignal, sigInit } from './kern_sig.js';
 import { sysctlAdd, sysctlInit, sysctlNumber } from './kern_sysctl.js';
 import { timeInit } from './kern_time.js';
@@ -61,6 +61,8 @@ import { setTempMask } from './sys_sig.js';
 import { streamFile, streamReady } from './sys_stream.js';
 import { onTrap } from './trap.js';
 import { uschedInit, uschedNew } from './usched.js';
+import { ddbBoot, ddbEnter, ddbInit } from '../ddb/ddb.js';
+import type { DdbPort } from '../ddb/port.js';
 import { consInit, consoleFile, consoleInput, consoleResize } from '../../drivers/cons/cons.js';
 import { ptyInit } from '../../drivers/pty/pty.js';
 import { hammer2HasPfs } from '../vfs/hammer2/hammer2_vfsops.js';
@@ -89,6 +91,8 @@ export interface BootOptions {
   strace: boolean;
   /** Where trace lines go. */
   straceOut: (line: string) => void;
+  /** Where the kernel debugger talks; without one there is none. */
+  ddb?: DdbPort | null;
   /** Start this program instead of /sbin/init. */
   run: RunOptions | null;
 }
@@ -132,7 +136,7 @@ export class Kernel implements MachineHandlers {
   }
   onConsoleInput(data: Uint8Array): void {
     setGlobalData(this.data);
-    if (this.machine.console.isatty) consoleInput(data);
+    if (this.machine.console.isatty) consoleInput(gd.ddb?.input(data) ?? data);
     else this.feed.input(data);
   }
   onConsoleResize(): void {
@@ -145,6 +149,10 @@ export class Kernel implements MachineHandlers {
   }
   onShutdownRequest(signo: number): void {
     setGlobalData(this.data);
+    if (signo === SIGQUIT && this.options.run === null && gd.ddb?.usable === true) {
+      ddbEnter('SIGQUIT');
+      return;
+    }
     this.shutdownRequests++;
     if (this.options.run !== null) this.forward(signo);
     else this.haltRequested();
@@ -168,12 +176,18 @@ export class Kernel implements MachineHandlers {
   }
   dispatch(): boolean {
     setGlobalData(this.data);
-    try {
-      return lwktDispatch(DISPATCH_NS);
-    } catch (e) {
-      if (e instanceof KernelPanic) kprintf('panic: %s\n', e.message);
-      throw e;
-    }
+    // Nothing is caught here: a debugger that is attached then stops where it was thrown. panic() has said what it is.
+    return lwktDispatch(DISPATCH_NS);
+  }
+  /** Something was thrown out of one of these handlers, and the machine is about to end: the debugger's last look. */
+  thrown(e: unknown): void {
+    setGlobalData(this.data);
+    const stack = e instanceof Error ? (e.stack ?? '') : '';
+    gd.ddb?.panicked(e instanceof Error ? e.message : String(e), stack);
+  }
+  /** `reset` was given in the debugger. */
+  get resetAsked(): boolean {
+    return this.data.ddb?.resetAsked === true;
   }
   nextTimerNs(): number {
     return Math.min(calloutNextNs(), lwktNextTimerNs());
@@ -184,6 +198,7 @@ export class Kernel implements MachineHandlers {
     const o = this.options;
     const e = yield* mountFilesystems(o);
     if (e !== null) panic(`cannot mount root: ${e.text}`);
+    ddbBoot();
     if (o.run === null) yield* startInit(o);
     else yield* startRun(this.machine, o.run);
   }
@@ -275,6 +290,7 @@ function initRooms(o: BootOptions): void {
   initSyscallTables();
   procSysctlInit();
   bootSysctls(o);
+  ddbInit(o.ddb ?? null);
   gd.prf.toConsole = o.run === null || o.verbose > 0;
   kprintf('DragonFly 6.4-RELEASE, vkernel %s\n', o.version);
   kprintf('real memory = %d (%d MB), %d virtual CPU%s\n', m.ram.npages * 4096, mb, m.ncpus, m.ncpus === 1 ? '' : 's');

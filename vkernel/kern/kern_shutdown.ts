@@ -6,7 +6,15 @@
  *
  * Counterpart: sys/kern/kern_shutdown.c
  */
+import { gd } from '../sys/globaldata.js';
 import { kprintf } from './subr_prf.js';
+
+declare module '../sys/globaldata.js' {
+  interface GlobalData {
+    /** The kernel debugger looks at a panic before it is thrown; undefined until there is one. */
+    panicHook?: ((message: string) => void) | null;
+  }
+}
 
 export class KernelPanic extends Error {
   constructor(message: string) {
@@ -17,6 +25,7 @@ export class KernelPanic extends Error {
 
 export function panic(msg: string): never {
   kprintf('panic: %s\n', msg);
+  if ((gd as unknown) !== null) gd.panicHook?.(msg);
   // The inspector stops here when one is attached ("pause on exceptions").
   throw new KernelPanic(msg);
 }

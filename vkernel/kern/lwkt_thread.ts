@@ -80,6 +80,8 @@ export class LwktThread {
   readonly exitq = new WaitQ();
   /** Time spent running, ns; see WINDOW. */
   cpuNs = 0;
+  /** It is in a `yield` of this file: lwktProbe can look. */
+  yielded = false;
   readonly gen: Blocking<void>;
 
   constructor(
@@ -115,6 +117,8 @@ export class LwktGlobal {
   /** Threads run since the clock was last read, at winNs. */
   readonly win: LwktThread[] = [];
   winNs = 0;
+  /** What lwktProbe wants done at the inner end of a sleeping thread. */
+  probe: (() => void) | null = null;
   /** Live threads, for ddb and ps. */
   readonly threads = new Set<LwktThread>();
   constructor(ncpus: number) {
@@ -174,7 +178,31 @@ export function* lwktYield(): Blocking<void> {
   const lw = gd.lwkt;
   KASSERT(lw.cur !== null, 'lwktYield: no thread');
   setrunqueue(lw, lw.cur);
-  yield;
+  lw.cur.yielded = true;
+  while ((yield) !== undefined) suspended();
+}
+
+/** Here lwktProbe is at the inner end of the chain. */
+function suspended(): void {
+  gd.lwkt.probe?.();
+}
+
+/**
+ * Call `look` from the innermost frame of a thread that does not run: there its chain of generators is the call stack.
+ * The thread sleeps on as before. The scheduler resumes threads with undefined; any other value is this one.
+ *
+ * @returns false when it has never run, or runs now
+ */
+export function lwktProbe(td: LwktThread, look: () => void): boolean {
+  const lw = gd.lwkt;
+  if (!td.yielded || td === lw.cur || td.state === TdState.DEAD || td.state === TdState.RUNNING) return false;
+  lw.probe = look;
+  try {
+    (td.gen as Generator<void, void, unknown>).next(true);
+  } finally {
+    lw.probe = null;
+  }
+  return true;
 }
 
 /** Change a thread's priority; takes effect when it is next queued. */
@@ -233,7 +261,8 @@ export function* tsleep(q: WaitQ, wmesg: string, flags = 0, timeoutNs = 0): Bloc
     td.timer ??= new Callout(() => endSleep(td, EWOULDBLOCK));
     calloutReset(td.timer, timeoutNs);
   }
-  yield;
+  td.yielded = true;
+  while ((yield) !== undefined) suspended();
   return td.sleepResult;
 }
 

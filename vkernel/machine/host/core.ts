@@ -29,7 +29,9 @@ export class MachineCore {
   private nextCmd = 0;
   /** Bytes of the XSAVE image in a signal frame of this host; known from the first stop of the first thread. */
   fpuBytes = 0;
-  private readonly t0 = performance.now();
+  private t0 = performance.now();
+  /** When the clock was stopped (hold), in the host's ms; 0 while it runs. */
+  private heldMs = 0;
 
   /** True inside turn(): then settle() follows anyway. */
   inTurn = false;
@@ -48,7 +50,15 @@ export class MachineCore {
   }
 
   now(): number {
-    return Math.floor((performance.now() - this.t0) * 1e6);
+    return Math.floor(((this.heldMs !== 0 ? this.heldMs : performance.now()) - this.t0) * 1e6);
+  }
+  /** Stop the clock, and let it go on from where it stood. */
+  hold(): void {
+    this.heldMs = performance.now();
+  }
+  unhold(): void {
+    this.t0 += performance.now() - this.heldMs;
+    this.heldMs = 0;
   }
 
   addRunning(l: HostLwp): void {

@@ -82,6 +82,17 @@ export class HostConsole implements MachConsole {
     this.onInput(this.buf.slice(0, Math.max(r, 0)));
   }
 
+  /** Wait for input, with all output gone out before: for a debugger, while nothing else runs. Empty at the end of input. */
+  readNow(): Uint8Array {
+    const nap = new Int32Array(new SharedArrayBuffer(4));
+    for (;;) {
+      this.drain();
+      const r = this.n.tryRead(0, this.buf);
+      if (r !== -LINUX_EAGAIN) return this.buf.slice(0, Math.max(r, 0));
+      Atomics.wait(nap, 0, 0, 5);
+    }
+  }
+
   size(): { rows: number; cols: number; xpixel: number; ypixel: number } {
     const w = this.isatty ? this.n.winsize(0) : 0;
     if (typeof w === 'number') return { rows: 0, cols: 0, xpixel: 0, ypixel: 0 };

@@ -83,11 +83,21 @@ export class HostMachine implements Machine {
   /** Events from the event loop (console, streams, signals) to hand over at the next turn. */
   private readonly inbox: ((h: MachineHandlers) => void)[] = [];
   private closed = false;
+  private frozen = 0;
+  /** Called with what a handler has thrown, before everything is torn down. */
+  onThrow: ((e: unknown) => void) | null = null;
+  /**
+   * Catch nothing on the way: an attached debugger then stops where something is thrown, and it reaches the process's
+   * uncaughtException instead of run()'s promise.
+   */
+  bare = false;
 
   constructor(options: HostMachineOptions) {
     this.ncpus = options.ncpus;
     const mod = native();
-    const host = new mod.Host(options.memoryBytes, MAX_VMSPACES, join(buildDir(), 'vkstub'), () => this.turn());
+    const host = new mod.Host(options.memoryBytes, MAX_VMSPACES, join(buildDir(), 'vkstub'), () =>
+      this.bare ? this.queueTurn() : this.turn(),
+    );
     this.ram = new GuestRam(host.ram);
     let minAddress = 65536;
     try {
@@ -218,6 +228,26 @@ export class HostMachine implements Machine {
     if (!this.core.inTurn) this.queueTurn();
   }
 
+  /** Stop guests and clock, and let them go on: for debuggers. Calls nest. Stops that come meanwhile are handled afterwards. */
+  freeze(): void {
+    if (this.frozen++ > 0 || this.closed) return;
+    const { core } = this;
+    core.hold();
+    const stopped = (): boolean =>
+      core.runningLwps.every((l) => l.dead || Atomics.load(core.ctl, l.stateIdx) === l.cur);
+    for (const l of core.runningLwps) l.preempt();
+    const until = performance.now() + 200;
+    while (!stopped() && performance.now() < until);
+  }
+  thaw(): void {
+    if (--this.frozen > 0 || this.closed) return;
+    this.core.unhold();
+  }
+  /** Console input, waited for; see HostConsole.readNow. Empty without a console. */
+  readConsole(): Uint8Array {
+    return this.tty?.readNow() ?? new Uint8Array(0);
+  }
+
   private queueTurn(): void {
     if (this.queued) return;
     this.queued = true;
@@ -284,10 +314,15 @@ export class HostMachine implements Machine {
   private turn(): void {
     const h = this.handlers;
     if (h === null || this.core.inTurn || this.closed) return;
+    if (this.bare) {
+      this.rounds(h);
+      return;
+    }
     try {
       this.rounds(h);
     } catch (e) {
       // Whatever a handler throws ends the run: guests are killed, the terminal is put back, run() rejects.
+      this.onThrow?.(e);
       this.core.inTurn = false;
       this.close();
       this.fail?.(e);
