@@ -134,8 +134,8 @@ describe('ddb on a terminal', function () {
     const next = await db('next');
     expect(next).to.match(/Stopped: step\nopenTry\(\) at vkernel\/kern\/vfs_syscalls\.ts:\d+\n/);
     expect(Number(/vfs_syscalls\.ts:(\d+)/.exec(next)?.[1])).to.be.greaterThan(line);
-    expect(await db('print p.comm')).to.equal('"cat"\n');
-    expect(await db('frame 0')).to.match(/^p=proc \d+ \(cat\) active/m);
+    expect(await db('print lwp.proc.comm')).to.equal('"cat"\n');
+    expect(await db('frame 0')).to.match(/^lwp=lwp \d+\.1 \(cat\)/m);
     expect(await db('bt')).to.match(/#0 openTry\(\)[^]*onSyscall\(\)/);
     expect(await db('finish')).to.match(/Stopped: step/);
     await db('delete 4');
