@@ -2,7 +2,7 @@
 /** hammer2: the directives of hammer2(8) that make sense on an image that is not mounted. */
 import { runSync } from '../vkernel/sys/blocking.js';
 import { Errno } from '../vkernel/sys/errno.js';
-import type { H2QuotaLimits } from '../vkernel/vfs/hammer2/api.js';
+import type { H2PfsOptions, H2QuotaLimits } from '../vkernel/vfs/hammer2/api.js';
 import type { Check, Comp } from '../vkernel/vfs/hammer2/disk.js';
 import { crc32c, dirhash, xxh64 } from './hammer2/check/digest.js';
 import { checkNames, compNames } from './hammer2/check/wire.js';
@@ -27,14 +27,16 @@ import { recover } from './hammer2/recover.js';
 import { type Session, bytes, must, text, withImage } from './hammer2/session.js';
 import { countText, pfsTypeNames, subTypeNames } from './hammer2/text.js';
 
-const usageText = `usage: hammer2 [-qrv] [-s image[@label]] [-m mem[kmg]] directive [argument ...]
+const usageText = `usage: hammer2 [-qrv] [-s image[@label]] [-m mem[kmg]] [-t type] [-u uuid] directive [argument ...]
 `;
 const helpText = `${usageText}
 Administer a HAMMER2 file system in image files: image[:image...][@label]. Paths are paths in the PFS, from its root.
 
   with -s:
     snapshot [path [label]]     a writable snapshot of the PFS; default label PFS.YYYYMMDD.hhmmss
-    pfs-create label            make a PFS
+    pfs-create label            make a PFS (-t type, -u cluster id: a slave)
+    destroy path ...            remove names, nothing of what they lead to
+    destroy-inum inum ...       remove inodes, nothing of their names
     pfs-delete label ...        delete PFSs and snapshots; bulkfree frees their space
     pfs-clid label              print the cluster id of a PFS
     pfs-fsid label              print its own id
@@ -48,6 +50,7 @@ Administer a HAMMER2 file system in image files: image[:image...][@label]. Paths
   with -s, or images as arguments:
     pfs-list [image ...]        list PFSs
     volume-list [image ...]     list volumes
+    scrub [image ...]           read all that is in use and verify its check codes
     bulkfree, cleanup [image]   free space that nothing refers to any more
     growfs [image ...]          grow to the size of the image file
   with an image:
@@ -72,6 +75,8 @@ interface Context {
   readonly quiet: boolean;
   readonly recurse: boolean;
   readonly memory: number | undefined;
+  readonly type: string | undefined;
+  readonly uuid: string | undefined;
 }
 
 const out = (s: string): void => void process.stdout.write(s + '\n');
@@ -187,6 +192,68 @@ function quota(s: Session, paths: readonly string[]): void {
     const inodes = q.active ? `${countText(q.usedInodes)}/${q.inodes > 0 ? countText(q.inodes) : '-'}` : 'none';
     out(`${path.padEnd(width)} ${data.padStart(17)} ${inodes.padStart(17)}`);
   }
+}
+
+function destroy(s: Session, arg: string, byNumber: boolean): void {
+  if (byNumber) {
+    if (!/^\d+$/.test(arg)) throw usage(`${arg}: bad inode number`);
+    const e = runSync(s.pfs.destroyInode(Number(arg)));
+    if (e !== null) throw new Failure(`${arg}: ${e.text}`);
+    return;
+  }
+  const i = arg.lastIndexOf('/');
+  const e = runSync(s.pfs.destroyEntry(s.inum(arg.slice(0, Math.max(0, i))), bytes(arg.slice(i + 1))));
+  if (e !== null) throw new Failure(`${arg}: ${e.text}`);
+}
+
+/** Bits of `-t` and `-u`. */
+function pfsOptions(c: Context): H2PfsOptions {
+  const types: Record<string, number> = { cache: 1, slave: 3, 'soft-slave': 4, 'soft-master': 5, master: 6 };
+  const o: { type?: number; clid?: Uint8Array } = {};
+  if (c.uuid !== undefined) {
+    const hex = c.uuid.replaceAll('-', '');
+    if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(c.uuid)) throw usage(`${c.uuid}: bad uuid`);
+    const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    o.clid = new Uint8Array(16);
+    order.forEach((to, i) => ((o.clid as Uint8Array)[to] = parseInt(hex.slice(i * 2, i * 2 + 2), 16)));
+    o.type = types.slave;
+  }
+  if (c.type !== undefined) {
+    o.type = types[c.type.toLowerCase()];
+    if (o.type === undefined) throw usage(`${c.type}: master, slave, soft-master, soft-slave or cache expected`);
+  }
+  return o;
+}
+
+function scrub(c: Context, list: readonly string[]): number {
+  let code = 0;
+  for (const x of list) {
+    withImage(x, false, (s) => {
+      const progress = new Progress('verifying', c.quiet);
+      const st = s.image.device.statfs();
+      const total = (st.blocks - st.bfree) * st.bsize;
+      let done = 0;
+      const r = must(
+        s.special,
+        s.image.device.scrub({
+          *pause(n) {
+            done += n;
+            progress.show(done, Math.max(done, total));
+          },
+        }),
+      );
+      progress.end();
+      for (const e of r.errors)
+        out(
+          `${s.special}: PFS ${text(e.pfs)} inode ${e.inum} offset ${e.fileOffset}: block at 0x${e.diskOffset.toString(16)}: ${e.what}`,
+        );
+      out(
+        `${s.special}: ${r.blocks} blocks, ${sizeText(r.bytes)}, ${r.inodes} inodes, ${r.unchecked} without check code, ${r.errorCount} errors`,
+      );
+      if (r.errorCount > 0) code = 1;
+    });
+  }
+  return code;
 }
 
 function bulkfree(c: Context, s: Session): void {
@@ -320,7 +387,7 @@ function directive(c: Context, name: string, args: string[]): number {
     case 'pfs-create':
       count(1, 1, 'one label');
       return write((s) => {
-        must(`hammer2: pfs_create(${args[0]})`, s.image.device.pfsCreate(bytes(args[0])));
+        must(`hammer2: pfs_create(${args[0]})`, s.image.device.pfsCreate(bytes(args[0]), pfsOptions(c)));
         out(`hammer2: pfs_create(${args[0]}): SUCCESS`);
       });
     case 'pfs-delete':
@@ -384,9 +451,14 @@ function directive(c: Context, name: string, args: string[]): number {
       }
       return 0;
     }
+    case 'scrub':
+      return scrub(c, images(c, args));
     case 'destroy':
     case 'destroy-inum':
-      throw new Failure(`${name}: not supported on an image`);
+      count(1, Infinity, name === 'destroy' ? 'at least one path' : 'at least one inode number');
+      return write((s) => {
+        for (const a of args) destroy(s, a, name === 'destroy-inum');
+      });
   }
   if (ONLINE.has(name)) throw new Failure(`${name}: only on a mounted file system`);
   throw usage(`unknown directive '${name}'`);
@@ -403,14 +475,14 @@ function main(argv: string[]): number {
     return 0;
   }
   if (args.length === 0) throw usage('no directive given');
-  if (values.has('t') || values.has('u'))
-    throw new Failure('-t and -u: PFSs of other types than MASTER cannot be made');
   const mem = values.get('m')?.at(-1);
   const c: Context = {
     sel: values.get('s')?.at(-1) ?? null,
     verbose: set.get('v') ?? 0,
     quiet: set.has('q'),
     recurse: set.has('r'),
+    type: values.get('t')?.at(-1),
+    uuid: values.get('u')?.at(-1),
     memory: mem === undefined ? undefined : parseSize(mem, 'memory size'),
   };
   return directive(c, args[0], args.slice(1));

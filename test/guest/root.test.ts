@@ -123,6 +123,19 @@ describe('A root on HAMMER2', function () {
     expect(check(image)).to.equal('');
   });
 
+  it('verifies itself, and makes PFSs of other kinds', () => {
+    const r = vk(
+      ['--root', image],
+      'hammer2 scrub /; echo s=$?; hammer2 -t soft-master -u 01020304-0506-0708-090a-0b0c0d0e0f10 pfs-create more; ' +
+        'hammer2 pfs-list /; echo x >/root/gone; hammer2 destroy /root/gone; cat /root/gone; echo s=$?; halt\n',
+    );
+    expect(r.out).to.match(/\/: \d+ blocks, \S+, \d+ inodes, \d+ without check code, 0 errors\ns=0\n/);
+    expect(r.out).to.match(/SOFT_MASTER +01020304-0506-0708-090a-0b0c0d0e0f10 more\n/);
+    expect(r.out).to.match(/s=1\n/);
+    // The inode without its name is what fsck finds.
+    expect(check(image)).to.include('orphan');
+  });
+
   it('says what is wrong with the name, and makes nothing', () => {
     writeFileSync(join(dir, 'file'), '');
     for (const [arg, code] of [

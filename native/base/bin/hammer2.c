@@ -10,6 +10,9 @@
 static const char *sel_path; /* -s */
 static bool recurse, quiet;
 static uint64_t memory;
+static int pfs_kind; /* -t */
+static struct uuid cluster; /* -u */
+static bool have_cluster;
 
 static const char *const comp_names[] = { "none", "autozero", "lz4", "zlib" };
 static const char *const check_names[] = { "none", "disabled", "crc32", "xxhash64", "sha192" };
@@ -140,6 +143,119 @@ pfs_op(unsigned long cmd, const char *path, const char *label)
 
 	pfs_named(&p, label);
 	return h2_ioctl(path, cmd, &p, label);
+}
+
+static const struct {
+	const char *name;
+	int type;
+} pfs_types[] = { { "cache", HAMMER2_PFSTYPE_CACHE }, { "slave", HAMMER2_PFSTYPE_SLAVE },
+	{ "soft-slave", HAMMER2_PFSTYPE_SOFT_SLAVE }, { "soft-master", HAMMER2_PFSTYPE_SOFT_MASTER },
+	{ "master", HAMMER2_PFSTYPE_MASTER } };
+
+static int
+find_type(const char *s)
+{
+	for (size_t i = 0; i < NELEM(pfs_types); i++)
+		if (strcasecmp(pfs_types[i].name, s) == 0)
+			return pfs_types[i].type;
+	errx(EXIT_USAGE, "%s: master, slave, soft-master, soft-slave or cache expected", s);
+}
+
+/* Text form, 8-4-4-4-12 digits; fields of a uuid are little endian in memory. */
+static void
+parse_uuid(const char *s)
+{
+	static const uint8_t place[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
+	uint8_t *out = (uint8_t *)&cluster;
+	size_t n = 0;
+
+	for (const char *p = s; *p != '\0'; p++) {
+		const char *digits = "0123456789abcdef";
+		const char *d;
+
+		if (*p == '-' && (p - s == 8 || p - s == 13 || p - s == 18 || p - s == 23))
+			continue;
+		d = strchr(digits, tolower((unsigned char)*p));
+		if (d == NULL || n >= 32)
+			errx(EXIT_USAGE, "%s: bad uuid", s);
+		if (n % 2 == 0)
+			out[place[n / 2]] = 0;
+		out[place[n / 2]] = (uint8_t)(out[place[n / 2]] << 4 | (d - digits));
+		n++;
+	}
+	if (n != 32)
+		errx(EXIT_USAGE, "%s: bad uuid", s);
+	have_cluster = true;
+}
+
+/* With a cluster id and no type: a slave of that cluster. */
+static int
+pfs_create(const char *label)
+{
+	struct hammer2_ioc_pfs p;
+
+	pfs_named(&p, label);
+	p.pfs_type = (uint8_t)(pfs_kind != 0 ? pfs_kind : have_cluster ? HAMMER2_PFSTYPE_SLAVE : HAMMER2_PFSTYPE_MASTER);
+	if (have_cluster)
+		p.pfs_clid = cluster;
+	return h2_ioctl(NULL, HAMMER2IOC_PFS_CREATE, &p, label);
+}
+
+/* Remove an entry, and nothing of what it leads to. */
+static int
+destroy(const char *path)
+{
+	struct hammer2_ioc_destroy d;
+	const char *slash = strrchr(path, '/');
+	const char *name = slash == NULL ? path : slash + 1;
+	char dir[PATH_MAX];
+
+	memset(&d, 0, sizeof(d));
+	d.cmd = HAMMER2_DELETE_FILE;
+	if (*name == '\0' || IS_DOT(name) || strlen(name) >= sizeof(d.path) || strlen(path) >= sizeof(dir)) {
+		warnx("%s: bad name", path);
+		return 1;
+	}
+	strlcpy(d.path, name, sizeof(d.path));
+	if (slash == NULL)
+		strlcpy(dir, ".", sizeof(dir));
+	else
+		strlcpy(dir, path, slash == path ? 2 : (size_t)(slash - path) + 1);
+	return h2_ioctl(dir, HAMMER2IOC_DESTROY, &d, path);
+}
+
+static int
+destroy_inum(const char *s)
+{
+	struct hammer2_ioc_destroy d;
+
+	memset(&d, 0, sizeof(d));
+	d.cmd = HAMMER2_DELETE_INUM;
+	d.inum = (uint64_t)parse_num(s, 1, LLONG_MAX, "inode number");
+	return h2_ioctl(NULL, HAMMER2IOC_DESTROY, &d, s);
+}
+
+/* Verify everything in use; -m is the number of bytes a second. */
+static int
+scrub(const char *path)
+{
+	static struct hammer2_ioc_scrub s;
+	char bytes[16];
+
+	memset(&s, 0, sizeof(s));
+	s.rate = memory;
+	if (h2_ioctl(path, HAMMER2IOC_SCRUB, &s, path) != 0)
+		return 1;
+	for (uint32_t i = 0; i < s.listed; i++)
+		printf("%s: PFS %s inode %llu offset %llu: block at 0x%llx: %s\n", path, s.list[i].pfs,
+		    (unsigned long long)s.list[i].inum, (unsigned long long)s.list[i].file_offset,
+		    (unsigned long long)s.list[i].disk_offset, s.list[i].what);
+	humanize(bytes, sizeof(bytes), (long long)s.bytes, false);
+	if (!quiet || s.errors > 0)
+		printf("%s: %llu blocks, %s, %llu inodes, %llu without check code, %llu errors\n", path,
+		    (unsigned long long)s.blocks, bytes, (unsigned long long)s.inodes, (unsigned long long)s.unchecked,
+		    (unsigned long long)s.errors);
+	return s.errors > 0;
 }
 
 static int
@@ -434,12 +550,13 @@ emergency(const char *path, int on)
 }
 
 static const char usage_text[] =
-    "hammer2 [-qr] [-m mem] [-s path] directive [argument ...]\n"
+    "hammer2 [-qr] [-m mem] [-s path] [-t type] [-u uuid] directive [argument ...]\n"
     "  snapshot [path [label]]      pfs-list [path ...]         pfs-create label\n"
     "  pfs-delete label ...         pfs-clid label              pfs-fsid label\n"
     "  stat [path ...]              setcomp algo[:level] path ...\n"
     "  setcheck algo path ...       clrcheck|setcrc32|setxxhash64|setsha192 path ...\n"
     "  quota [dir ...]              setquota dir [data=SIZE] [inodes=N] | none\n"
+    "  scrub [path ...]             destroy path ...            destroy-inum inum ...\n"
     "  bulkfree path                cleanup [path]              growfs [path ...]\n"
     "  volume-list [path ...]       emergency-mode-enable path  emergency-mode-disable path";
 
@@ -478,7 +595,7 @@ directive(const char *d, char **av, int ac)
 		return each(pfs_list, av, ac);
 	if (strcmp(d, "pfs-create") == 0) {
 		need(ac, 1, 1);
-		return pfs_op(HAMMER2IOC_PFS_CREATE, NULL, av[0]);
+		return pfs_create(av[0]);
 	}
 	if (strcmp(d, "pfs-delete") == 0) {
 		need(ac, 1, INT_MAX);
@@ -504,6 +621,14 @@ directive(const char *d, char **av, int ac)
 	    strcmp(d, "setsha192") == 0) {
 		need(ac, 1, INT_MAX);
 		return setcheck(d[0] == 'c' ? "none" : d + 3, av, ac);
+	}
+	if (strcmp(d, "scrub") == 0)
+		return each(scrub, av, ac);
+	if (strcmp(d, "destroy") == 0 || strcmp(d, "destroy-inum") == 0) {
+		need(ac, 1, INT_MAX);
+		for (int i = 0; i < ac; i++)
+			code |= d[7] == '\0' ? destroy(av[i]) : destroy_inum(av[i]);
+		return code;
 	}
 	if (strcmp(d, "quota") == 0)
 		return ac > 0 ? quota(av, ac) : quota(only_here, 1);
@@ -537,7 +662,7 @@ hammer2_main(int argc, char **argv)
 	long long n;
 	int ch;
 
-	while ((ch = getopt(argc, argv, "+hm:qrs:v")) != -1)
+	while ((ch = getopt(argc, argv, "+hm:qrs:t:u:v")) != -1)
 		switch (ch) {
 		case 'm':
 			if (!parse_size(optarg, &n) || n <= 0)
@@ -552,6 +677,12 @@ hammer2_main(int argc, char **argv)
 			break;
 		case 's':
 			sel_path = optarg;
+			break;
+		case 't':
+			pfs_kind = find_type(optarg);
+			break;
+		case 'u':
+			parse_uuid(optarg);
 			break;
 		case 'v':
 			break;

@@ -4,6 +4,7 @@
  */
 import type { Blocking } from '../../sys/blocking.js';
 import { EBUSY, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EROFS, Errno, NOTNOW } from '../../sys/errno.js';
+import type { H2PfsOptions } from './api.js';
 import { freeKey } from './directory.js';
 import { dirhash } from './dirhash.js';
 import * as d from './disk.js';
@@ -92,10 +93,26 @@ function addRoot(
 const labelFault = (label: string): Errno | null =>
   label.length > 255 ? ENAMETOOLONG : label === '' || label.includes('\0') || label.includes('/') ? EINVAL : null;
 
-export function* pfsCreate(fs: Fs, label: string): Blocking<Errno | null> {
+const PFS_TYPES: ReadonlySet<number> = new Set([
+  PfsType.CACHE,
+  PfsType.SLAVE,
+  PfsType.SOFT_SLAVE,
+  PfsType.SOFT_MASTER,
+  PfsType.MASTER,
+]);
+
+export function* pfsCreate(fs: Fs, label: string, o: H2PfsOptions = {}): Blocking<Errno | null> {
   const bad = labelFault(label);
   if (bad !== null) return bad;
-  const r = yield* fs.change(null, () => addRoot(fs, label, () => {}, 0));
+  const type = o.type ?? PfsType.MASTER;
+  if (!PFS_TYPES.has(type) || (o.clid !== undefined && o.clid.length !== 16)) return EINVAL;
+  const r = yield* fs.change(null, () => {
+    const n = addRoot(fs, label, () => {}, 0);
+    if (n instanceof Errno) return n;
+    n.u8[Ino.PFS_TYPE] = type;
+    if (o.clid !== undefined) n.u8.set(o.clid, Ino.PFS_CLID);
+    return n;
+  });
   return r instanceof Errno ? r : yield* fs.sync();
 }
 

@@ -11,7 +11,7 @@ import type { Errno } from '../../sys/errno.js';
 import type { BlockDevice } from '../../sys/blockdev.js';
 import type { Codecs } from './codec/codecs.js';
 import type { Hammer2Statfs, PfsInfo } from './device.js';
-import type { Check, Comp, ObjType } from './disk.js';
+import type { BrefType, Check, Comp, ObjType } from './disk.js';
 
 /** Attributes of an inode as stat(2) wants them; times in microseconds since 1970. */
 export interface H2Attr {
@@ -108,12 +108,20 @@ export interface H2OpenOptions {
   readonly waiter?: () => H2Waiter;
 }
 
+/** A PFS other than a master of its own. EINVAL for types that make no sense on a medium. */
+export interface H2PfsOptions {
+  /** PfsType; default MASTER. */
+  readonly type?: number;
+  /** Cluster id, 16 bytes as stored; default random. */
+  readonly clid?: Uint8Array;
+}
+
 export interface H2Device {
   readonly readonly: boolean;
   readonly devs: readonly BlockDevice[];
   pfsList(): Blocking<PfsInfo[] | Errno>;
   /** EEXIST, ENOSPC, EROFS, ENAMETOOLONG. On disk when it returns. */
-  pfsCreate(label: string): Blocking<Errno | null>;
+  pfsCreate(label: string, opts?: H2PfsOptions): Blocking<Errno | null>;
   /** ENOENT; EBUSY while mounted. */
   pfsDelete(label: string): Blocking<Errno | null>;
   /** A writable snapshot of a PFS, mounted or not. EEXIST, ENOENT, ENOSPC. On disk when it returns. */
@@ -124,12 +132,43 @@ export interface H2Device {
   sync(): Blocking<Errno | null>;
   /** One call does both passes with the syncs they need. */
   bulkfree(opts?: { memoryBytes?: number }): Blocking<H2BulkfreeResult | Errno>;
+  /** Read all that is in use and compare it with its check codes (scrub.ts). EBUSY in emergency mode. */
+  scrub(opts?: H2ScrubOptions): Blocking<H2ScrubReport | Errno>;
   /** 0: to the device's size. EINVAL to shrink, or with several volumes. */
   growfs(sizeBytes: number): Blocking<{ sizeBytes: number; modified: boolean } | Errno>;
   setEmergency(on: boolean): void;
   statfs(): Omit<Hammer2Statfs, 'files'>;
   /** Sync, and refuse everything from now on. */
   close(): Blocking<Errno | null>;
+}
+
+export interface H2ScrubOptions {
+  /** Called after about a megabyte, with the bytes read since the last call: to sleep a while. */
+  readonly pause?: (bytes: number) => Blocking<void>;
+}
+/** A block that cannot be read or is not what its check code says. */
+export interface H2ScrubError {
+  /** Label of the PFS; empty above them. */
+  readonly pfs: string;
+  readonly inum: number;
+  readonly type: BrefType;
+  /** Byte offset in the file, for data. */
+  readonly fileOffset: number;
+  readonly diskOffset: number;
+  readonly what: string;
+}
+export interface H2ScrubReport {
+  readonly blocks: number;
+  readonly bytes: number;
+  readonly dataBlocks: number;
+  readonly inodes: number;
+  /** Blocks without check code: read, nothing more. */
+  readonly unchecked: number;
+  readonly errorCount: number;
+  /** The first hundred. */
+  readonly errors: readonly H2ScrubError[];
+  /** How often bulkfree made it go on from a newer state. */
+  readonly restarts: number;
 }
 
 export interface H2BulkfreeResult {
@@ -194,6 +233,11 @@ export interface H2Pfs {
   rmdir(dir: number, name: string): Blocking<Errno | null>;
   /** Replaces a target as rename(2) does. EINVAL into its own sub-tree, EISDIR, ENOTDIR, ENOTEMPTY. */
   rename(fromDir: number, from: string, toDir: number, to: string): Blocking<Errno | null>;
+
+  /** Remove an entry and nothing else, whatever it leads to (for damaged directories). ENOENT. */
+  destroyEntry(dir: number, name: string): Blocking<Errno | null>;
+  /** Remove an inode with all below it from the index, and nothing else: its names lead nowhere. ENOENT, EBUSY while held. */
+  destroyInode(inum: number): Blocking<Errno | null>;
 
   /** While held, an inode with no link left stays usable; the last drop removes it. */
   hold(inum: number): void;

@@ -21,9 +21,6 @@ export class DataBuf {
   ) {}
 }
 
-/** Buffers kept for reuse: allocating one costs as much as writing it to memory. */
-const SPARE = 256;
-
 export class DataCache {
   dirtyCount = 0;
   private clean = 0;
@@ -34,7 +31,11 @@ export class DataCache {
   /** Takes places back that are not needed. */
   onRelease: (dataOff: number) => void = () => {};
 
-  constructor(private readonly maxClean: number) {}
+  /** @param maxSpare  buffers kept for reuse: allocating one costs as much as writing it to memory */
+  constructor(
+    private readonly maxClean: number,
+    private readonly maxSpare = 256,
+  ) {}
 
   get dirtyBytes(): number {
     return this.dirtyCount * PBUFSIZE;
@@ -45,7 +46,7 @@ export class DataCache {
     return this.spare.pop() ?? new Uint8Array(PBUFSIZE);
   }
   give(b: Uint8Array): void {
-    if (this.spare.length < SPARE) this.spare.push(b);
+    if (this.spare.length < this.maxSpare) this.spare.push(b);
   }
 
   /** A block comes into memory, clean. */

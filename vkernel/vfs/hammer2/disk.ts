@@ -199,6 +199,10 @@ export const BREF_PFSROOT = 0x01;
 export const BREF_EMERG_MIP = 0x04;
 
 export const enum PfsType {
+  CACHE = 1,
+  SLAVE = 3,
+  SOFT_SLAVE = 4,
+  SOFT_MASTER = 5,
   MASTER = 6,
   SUPROOT = 8,
 }

@@ -559,6 +559,36 @@ export class Freemap {
     }
   }
 
+  /** Read all leaves and nodes of the header last written from the device: how many are bad. Nobody flushes meanwhile. */
+  *verify(): Blocking<number> {
+    let bad = 0;
+    const walk = function* (
+      this: Freemap,
+      u8: Uint8Array,
+      v: DataView,
+      base: number,
+      n: number,
+      level: number,
+    ): Blocking<void> {
+      for (let i = 0; i < n; i++) {
+        const at = base + i * Bref.SIZE;
+        const off = Math.floor(rd64(v, at + Bref.DATA_OFF) / 64) * 64;
+        if (u8[at] === BrefType.EMPTY || off === 0) continue;
+        const b = new Uint8Array(BLOCK);
+        const e = yield* this.io.read(off, b);
+        if (e !== null || this.codecs.crc32c(b, 0, BLOCK) !== v.getUint32(at + Bref.CHECK, true)) {
+          bad++;
+          this.log(`hammer2: freemap block at 0x${off.toString(16)}: ${e === null ? 'CHECK FAIL' : e.name}`);
+        } else if (u8[at] === BrefType.FREEMAP_NODE && level < 6) {
+          yield* walk.call(this, b, new DataView(b.buffer), 0, BLOCK / Bref.SIZE, level + 1);
+        }
+      }
+    };
+    const { v, u8, base, n } = this.slotsOf(null);
+    yield* walk.call(this, u8, v, base, n, 0);
+    return bad;
+  }
+
   // --- writing ------------------------------------------------------------------------------------------------------
 
   /**

@@ -10,7 +10,15 @@ import type { BlockDevice } from '../../sys/blockdev.js';
 import type { Blocking } from '../../sys/blocking.js';
 import { EBUSY, EDQUOT, EINVAL, EIO, ENOENT, ENOSPC, ENXIO, EROFS, Errno, NOTNOW } from '../../sys/errno.js';
 import * as admin from './admin.js';
-import type { H2BulkfreeResult, H2Device, H2OpenOptions, H2Waiter } from './api.js';
+import type {
+  H2BulkfreeResult,
+  H2Device,
+  H2OpenOptions,
+  H2PfsOptions,
+  H2ScrubOptions,
+  H2ScrubReport,
+  H2Waiter,
+} from './api.js';
 import { bulkfree } from './bulkfree.js';
 import { type Codecs, tsCodecs } from './codec/codecs.js';
 import { DataCache } from './datacache.js';
@@ -25,6 +33,7 @@ import { Freemap } from './freemap.js';
 import { H2Io } from './io.js';
 import { Node, TYPE_ROOT } from './node.js';
 import { PfsCore } from './pfs.js';
+import { scrub } from './scrub.js';
 import { recoverFreemap } from './recover.js';
 import { Cursor, Tree } from './tree.js';
 import { kernelWaiter } from './waiter.js';
@@ -73,6 +82,8 @@ export class Fs implements H2Device {
   private noSpace = false;
   private mustFree = false;
   private freeing = false;
+  /** Runs of bulkfree begun. */
+  freeEpoch = 0;
   /** The super-root slots of the header last written. */
   syncedRoot = new Uint8Array(d.SET_COUNT * Bref.SIZE);
   readonly maxDirty: number;
@@ -93,7 +104,9 @@ export class Fs implements H2Device {
     this.readonly = (opts.readonly ?? false) || io.vols.vols.some((v) => v.dev.readonly);
     this.maxDirty = opts.dirtyBytes ?? 64 * MIB;
     this.tree = new Tree(io, this.codecs, this.log, opts.cacheBytes ?? 16 * MIB);
-    this.data = new DataCache(Math.max(16, Math.floor((opts.cacheBytes ?? 16 * MIB) / 8 / d.PBUFSIZE)));
+    // As many buffers as can be dirty: they come back at every sync.
+    const clean = Math.max(16, Math.floor((opts.cacheBytes ?? 16 * MIB) / 8 / d.PBUFSIZE));
+    this.data = new DataCache(clean, Math.max(16, Math.ceil(this.maxDirty / d.PBUFSIZE)));
   }
 
   get devs(): readonly BlockDevice[] {
@@ -483,8 +496,8 @@ export class Fs implements H2Device {
     }
   }
 
-  pfsCreate(label: string): Blocking<Errno | null> {
-    return admin.pfsCreate(this, label);
+  pfsCreate(label: string, opts: H2PfsOptions = {}): Blocking<Errno | null> {
+    return admin.pfsCreate(this, label, opts);
   }
   pfsDelete(label: string): Blocking<Errno | null> {
     return admin.pfsDelete(this, label);
@@ -499,6 +512,7 @@ export class Fs implements H2Device {
     if (this.closed) return ENXIO;
     while (this.freeing) yield* this.waiter.sleep();
     this.freeing = true;
+    this.freeEpoch++;
     try {
       return yield* bulkfree(this, opts.memoryBytes);
     } finally {
@@ -506,6 +520,13 @@ export class Fs implements H2Device {
       this.tree.garbage = 0;
       this.waiter.wake();
     }
+  }
+  /** Wait for a bulkfree that is running. */
+  *idleFree(): Blocking<void> {
+    while (this.freeing) yield* this.waiter.sleep();
+  }
+  scrub(opts: H2ScrubOptions = {}): Blocking<H2ScrubReport | Errno> {
+    return scrub(this, opts);
   }
   setEmergency(on: boolean): void {
     this.emergency = on;

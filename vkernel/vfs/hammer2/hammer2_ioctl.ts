@@ -4,15 +4,18 @@
  * Numbers and structures are those of DragonFly (hammer2.md section 20); the argument is copied in and out by the caller.
  * Counterpart: sys/vfs/hammer2/hammer2_ioctl.c
  */
+import { tsleep, WaitQ } from '../../kern/lwkt_thread.js';
 import type { Lwp } from '../../kern/proc.js';
 import type { Blocking } from '../../sys/blocking.js';
-import { EINVAL, ENAMETOOLONG, ENOENT, ENOSPC, EOPNOTSUPP, EPERM, ERANGE, Errno } from '../../sys/errno.js';
+import { EBUSY, EINVAL, ENAMETOOLONG, ENOENT, ENOSPC, EOPNOTSUPP, EPERM, ERANGE, Errno } from '../../sys/errno.js';
 import { copyoutB } from '../../vm/vm_user.js';
+import type { Mount } from '../mount.js';
+import { cacheUnlink, type Namecache } from '../namecache.js';
 import type { Vnode } from '../vnode.js';
 import type { PfsInfo } from './device.js';
 import { dirhash } from './dirhash.js';
 import { type Check, type Comp, Ino, latin1, ObjType } from './disk.js';
-import { nodeOf, refresh } from './hammer2_node.js';
+import { idle, nodeOf, refresh } from './hammer2_node.js';
 
 /** _IOWR('h', n, size) */
 const iowr = (n: number, size: number): number => (0xc0000000 | (size << 16) | 0x6800 | n) >>> 0;
@@ -27,9 +30,34 @@ export const HAMMER2IOC_INODE_GET = iowr(86, 1056);
 export const HAMMER2IOC_INODE_SET = iowr(87, 1056);
 export const HAMMER2IOC_BULKFREE_SCAN = iowr(92, 64);
 export const HAMMER2IOC_BULKFREE_ASYNC = iowr(93, 64);
+export const HAMMER2IOC_DESTROY = iowr(94, 272);
 export const HAMMER2IOC_EMERG_MODE = iowr(95, 4);
 export const HAMMER2IOC_GROWFS = iowr(96, 72);
 export const HAMMER2IOC_VOLUME_LIST = iowr(97, 272);
+
+/** Ours. */
+export const HAMMER2IOC_SCRUB = iowr(120, 7744);
+
+/** struct hammer2_ioc_destroy */
+const enum IocDestroy {
+  CMD = 0, // u32: 1 file, 2 inum
+  PATH = 4, // char[256], one name
+  INUM = 264, // u64
+}
+
+/** struct hammer2_ioc_scrub, and its entries */
+const enum IocScrub {
+  RATE = 0, // u64, in: bytes a second; 0: as fast as it goes
+  BLOCKS = 8, // u64, out, as all others
+  BYTES = 16,
+  INODES = 24,
+  UNCHECKED = 32,
+  ERRORS = 40,
+  LISTED = 48, // u32
+  LIST = 64, // SCRUB_LISTED entries of 320 bytes: disk offset, inode, file offset (u64), type (u64), char pfs[64], what[224]
+  ENTRY = 320,
+}
+const SCRUB_LISTED = 24;
 
 /** struct hammer2_ioc_pfs */
 const enum IocPfs {
@@ -145,7 +173,13 @@ function* pfsOp(vp: Vnode, v: DataView, op: 'create' | 'delete' | 'snapshot'): B
   if (label.length >= IocPfs.NAME_LEN) return ENAMETOOLONG;
   if (op === 'delete') return (yield* device.pfsDelete(label)) ?? 0;
   if (op === 'create') {
-    const e = yield* device.pfsCreate(label);
+    const b = bytesOf(v);
+    const clid = b.slice(IocPfs.CLID, IocPfs.CLID + 16);
+    const type = b[IocPfs.PFS_TYPE];
+    const e = yield* device.pfsCreate(label, {
+      ...(type !== 0 ? { type } : {}),
+      ...(clid.some((x) => x !== 0) ? { clid } : {}),
+    });
     return e ?? (yield* pfsLookup(vp, v));
   }
   // What mappings have written belongs to the state the snapshot shows.
@@ -267,6 +301,75 @@ function* volumeList(vp: Vnode, v: DataView, lwp: Lwp): Blocking<number | Errno>
   return 0;
 }
 
+/** Entries of the name cache that lead to a vnode. */
+function namesOf(mp: Mount, vp: Vnode): Namecache[] {
+  const out: Namecache[] = [];
+  const stack = mp.root === null ? [] : [mp.root];
+  for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
+    if (n.vp === vp) out.push(n);
+    if (n.children !== null) stack.push(...n.children.values());
+  }
+  return out;
+}
+const unname = (ncp: Namecache | undefined): void => {
+  if (ncp !== undefined && ncp.mountedHere === null) cacheUnlink(ncp);
+};
+
+function* destroy(vp: Vnode, v: DataView): Blocking<number | Errno> {
+  const { h, inum } = nodeOf(vp);
+  const cmd = v.getUint32(IocDestroy.CMD, true);
+  if (cmd === 1) {
+    const name = getName(v, IocDestroy.PATH, 256);
+    const e = yield* h.m.destroyEntry(inum, name);
+    refresh(vp);
+    if (e === null) for (const ncp of namesOf(h.mp, vp)) unname(ncp.children?.get(name));
+    return e ?? 0;
+  }
+  if (cmd !== 2) return EINVAL;
+  const target = v.getBigUint64(IocDestroy.INUM, true);
+  if (target > BigInt(Number.MAX_SAFE_INTEGER)) return ENOENT;
+  // A vnode that is in use keeps its inode; one that is only cached lets go.
+  const cached = h.vnodes.get(Number(target));
+  if (cached !== undefined) {
+    const names = namesOf(h.mp, cached);
+    if (cached.usecount > 0 || names.some((n) => n.refs > 0 || n === h.mp.root)) return EBUSY;
+    for (const ncp of names) unname(ncp);
+    idle(cached);
+  }
+  return (yield* h.m.destroyInode(Number(target))) ?? 0;
+}
+
+const scrubQ = new WaitQ();
+/** Sleep so long that the bytes read are no more than `rate` a second. */
+const pacer = (rate: number): ((bytes: number) => Blocking<void>) =>
+  function* (bytes): Blocking<void> {
+    yield* tsleep(scrubQ, 'h2scrb', 0, rate > 0 ? Math.ceil((bytes * 1e9) / rate) : 1);
+  };
+
+function* scrub(vp: Vnode, v: DataView): Blocking<number | Errno> {
+  const { h } = nodeOf(vp);
+  const rate = Number(v.getBigUint64(IocScrub.RATE, true));
+  const r = yield* h.m.device.scrub({ pause: pacer(rate) });
+  if (r instanceof Errno) return r;
+  put64(v, IocScrub.BLOCKS, r.blocks);
+  put64(v, IocScrub.BYTES, r.bytes);
+  put64(v, IocScrub.INODES, r.inodes);
+  put64(v, IocScrub.UNCHECKED, r.unchecked);
+  put64(v, IocScrub.ERRORS, r.errorCount);
+  const list = r.errors.slice(0, SCRUB_LISTED);
+  v.setUint32(IocScrub.LISTED, list.length, true);
+  for (const [i, x] of list.entries()) {
+    const at = IocScrub.LIST + i * IocScrub.ENTRY;
+    put64(v, at, x.diskOffset);
+    put64(v, at + 8, x.inum);
+    put64(v, at + 16, x.fileOffset);
+    put64(v, at + 24, x.type);
+    putName(v, at + 32, 64, x.pfs);
+    putName(v, at + 96, 224, x.what);
+  }
+  return 0;
+}
+
 /** Those that only root may use. */
 const privileged: ReadonlySet<number> = new Set([
   HAMMER2IOC_PFS_GET,
@@ -275,6 +378,8 @@ const privileged: ReadonlySet<number> = new Set([
   HAMMER2IOC_PFS_LOOKUP,
   HAMMER2IOC_PFS_SNAPSHOT,
   HAMMER2IOC_INODE_SET,
+  HAMMER2IOC_DESTROY,
+  HAMMER2IOC_SCRUB,
   HAMMER2IOC_EMERG_MODE,
   HAMMER2IOC_GROWFS,
   HAMMER2IOC_VOLUME_LIST,
@@ -304,6 +409,10 @@ export function* hammer2Ioctl(vp: Vnode, cmd: number, v: DataView, lwp: Lwp): Bl
     case HAMMER2IOC_BULKFREE_SCAN:
     case HAMMER2IOC_BULKFREE_ASYNC:
       return yield* bulkfree(vp, v);
+    case HAMMER2IOC_DESTROY:
+      return yield* destroy(vp, v);
+    case HAMMER2IOC_SCRUB:
+      return yield* scrub(vp, v);
     case HAMMER2IOC_EMERG_MODE:
       nodeOf(vp).h.m.device.setEmergency(v.getInt32(0, true) !== 0);
       return 0;

@@ -584,6 +584,38 @@ export class PfsCore implements H2Pfs {
     return null;
   }
 
+  *destroyEntry(dirInum: number, name: string): Blocking<Errno | null> {
+    return yield* this.change(() => {
+      const dn = this.igetDir(dirInum);
+      if (dn instanceof Errno) return dn;
+      const cur = dir.findEntry(this.device.tree, dn, name);
+      if (cur instanceof Errno) return cur;
+      const q = this.quotas.ready(dn);
+      if (q !== null) return q;
+      const full = this.device.reserve(NAME_COST, true);
+      if (full !== null) return full;
+      const tid = this.take();
+      this.removeEntry(dn, cur.keyHi, cur.keyLo, tid);
+      this.stamp(dn, this.device.nowUs());
+      this.device.tree.markDirty(dn, tid);
+      return null;
+    });
+  }
+  *destroyInode(inum: number): Blocking<Errno | null> {
+    return yield* this.change(() => {
+      const n = this.iget(inum);
+      if (n instanceof Errno) return n;
+      if (n === this.root) return EINVAL;
+      if ((this.holds.get(inum) ?? 0) > 0) return EBUSY;
+      const q = this.quotas.ready(n);
+      if (q !== null) return q;
+      const full = this.device.reserve(NAME_COST, true);
+      if (full !== null) return full;
+      this.removeInode(n, this.take());
+      return null;
+    });
+  }
+
   *rename(fromDir: number, from: string, toDir: number, to: string): Blocking<Errno | null> {
     return yield* this.change(() => this.rename_(fromDir, from, toDir, to));
   }

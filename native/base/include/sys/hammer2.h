@@ -95,6 +95,36 @@ struct hammer2_ioc_bulkfree {
 	uint64_t total_scanned;
 };
 
+#define HAMMER2_DELETE_FILE 1
+#define HAMMER2_DELETE_INUM 2
+struct hammer2_ioc_destroy {
+	int32_t cmd;
+	char path[256]; /* one name in the directory of the descriptor */
+	int32_t unused;
+	uint64_t inum;
+};
+
+/* Ours. */
+struct hammer2_ioc_scrub {
+	uint64_t rate; /* in: bytes a second; 0: as fast as it goes */
+	uint64_t blocks;
+	uint64_t bytes;
+	uint64_t inodes;
+	uint64_t unchecked; /* blocks without check code */
+	uint64_t errors;
+	uint32_t listed;
+	uint32_t pad;
+	uint64_t reserved;
+	struct {
+		uint64_t disk_offset;
+		uint64_t inum;
+		uint64_t file_offset;
+		uint64_t type;
+		char pfs[64];
+		char what[224];
+	} list[24];
+};
+
 struct hammer2_ioc_growfs {
 	uint64_t size; /* 0: that of the device */
 	int32_t modified;
@@ -120,6 +150,8 @@ _Static_assert(sizeof(struct hammer2_ioc_pfs) == 320, "pfs");
 _Static_assert(sizeof(struct hammer2_inode_meta) == 256, "meta");
 _Static_assert(sizeof(struct hammer2_ioc_inode) == 1056, "inode");
 _Static_assert(sizeof(struct hammer2_ioc_bulkfree) == 64, "bulkfree");
+_Static_assert(sizeof(struct hammer2_ioc_destroy) == 272, "destroy");
+_Static_assert(sizeof(struct hammer2_ioc_scrub) == 7744, "scrub");
 _Static_assert(sizeof(struct hammer2_ioc_growfs) == 72, "growfs");
 _Static_assert(sizeof(struct hammer2_ioc_volume) == 1048, "volume");
 _Static_assert(sizeof(struct hammer2_ioc_volume_list) == 272, "volumes");
@@ -132,6 +164,8 @@ _Static_assert(sizeof(struct hammer2_ioc_volume_list) == 272, "volumes");
 #define HAMMER2IOC_INODE_GET _IOWR('h', 86, struct hammer2_ioc_inode)
 #define HAMMER2IOC_INODE_SET _IOWR('h', 87, struct hammer2_ioc_inode)
 #define HAMMER2IOC_BULKFREE_SCAN _IOWR('h', 92, struct hammer2_ioc_bulkfree)
+#define HAMMER2IOC_DESTROY _IOWR('h', 94, struct hammer2_ioc_destroy)
+#define HAMMER2IOC_SCRUB _IOWR('h', 120, struct hammer2_ioc_scrub)
 #define HAMMER2IOC_EMERG_MODE _IOWR('h', 95, int)
 #define HAMMER2IOC_GROWFS _IOWR('h', 96, struct hammer2_ioc_growfs)
 #define HAMMER2IOC_VOLUME_LIST _IOWR('h', 97, struct hammer2_ioc_volume_list)

@@ -256,6 +256,9 @@ describe('hammer2 commands', function () {
     expect(q('setquota', '/empty', 'inodes=4').err).to.include('Not a directory');
     expect(q('setquota', '/d', 'inodes=4').err).to.include('device'); // a link leads out of it
     expect(q('setquota', p, 'none').code).to.equal(0);
+    const scrub = run('hammer2', '-q', 'scrub', 't.img');
+    expect(scrub.code).to.equal(0);
+    expect(scrub.out).to.match(/^t.img: \d+ blocks, .* 0 errors\n$/);
     const r = run('hammer2', '-r', '-s', 't.img@DATA', 'setcomp', 'zlib:9', '/d');
     expect(r.out.split('\n')[0]).to.equal('/d\tcomp_algo=0x93');
     expect(r.out).to.match(/^\/d\/file1\tcomp_algo=0x93$/m);

@@ -12,7 +12,9 @@ import { vfsSyncAll } from '../../../../vkernel/vfs/vfs_mount.js';
 import {
   HAMMER2IOC_BULKFREE_SCAN,
   HAMMER2IOC_INODE_GET,
+  HAMMER2IOC_DESTROY,
   HAMMER2IOC_INODE_SET,
+  HAMMER2IOC_SCRUB,
   HAMMER2IOC_PFS_CREATE,
   HAMMER2IOC_PFS_DELETE,
   HAMMER2IOC_PFS_GET,
@@ -295,6 +297,30 @@ describe('hammer2 mounted read-write', function () {
     const meta = u.get(at, 1056);
     expect(meta[32 + 0xc8]).to.equal(2); // inodes in use
     expect(meta[32 + 0xf0]).to.equal(1);
+    // Scrub, and the removal of half a file.
+    const s = u.put(new Uint8Array(7744));
+    u.ok('ioctl', fd, HAMMER2IOC_SCRUB, s);
+    const report = new DataView(u.get(s, 64).slice().buffer);
+    expect(Number(report.getBigUint64(8, true))).to.be.greaterThan(10); // blocks
+    expect(Number(report.getBigUint64(40, true))).to.equal(0); // errors
+    const del = new Uint8Array(272);
+    del[0] = 1;
+    del.set(Buffer.from('half'), 4);
+    u.write('/mnt/half', 'x');
+    const root = u.open('/mnt');
+    u.ok('ioctl', root, HAMMER2IOC_DESTROY, u.put(del));
+    expect(u.err('open', '/mnt/half', 0)).to.equal('ENOENT');
+    expect(u.err('ioctl', root, HAMMER2IOC_DESTROY, u.put(del))).to.equal('ENOENT');
+    u.write('/mnt/other', 'y');
+    u.err('stat', '/mnt/other', at);
+    const stat = new DataView(u.get(at, 8).slice().buffer);
+    del[0] = 2;
+    new DataView(del.buffer).setBigUint64(264, stat.getBigUint64(0, true), true);
+    const held = u.open('/mnt/other');
+    expect(u.err('ioctl', root, HAMMER2IOC_DESTROY, u.put(del))).to.equal('EBUSY');
+    u.ok('close', held);
+    u.ok('ioctl', root, HAMMER2IOC_DESTROY, u.put(del));
+    expect(u.err('open', '/mnt/other', 0)).to.equal('EIO'); // a name that leads nowhere
     u.write('/mnt/junk', pattern(500_000, 5));
     k.run(vfsSyncAll());
     k.enter();
