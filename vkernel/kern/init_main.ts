@@ -9,6 +9,7 @@
  */
 import { socketInit } from './uipc_socket.js';
 import { unpInit } from './uipc_usrreq.js';
+import { netInit } from '../netinet/in_proto.js';
 import type { HostDir, Machine, MachineHandlers, MachLwp, StopCode, Trap } from '../machine/machine.js';
 import type { Blocking } from '../sys/blocking.js';
 import { Errno } from '../sys/errno.js';
@@ -267,6 +268,7 @@ function initRooms(o: BootOptions): void {
   mqueueInit();
   socketInit();
   unpInit();
+  netInit();
   kenvInit(o.kenv);
   varsymInit();
   jailInit();

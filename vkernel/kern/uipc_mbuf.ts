@@ -137,6 +137,68 @@ export function mtrim(m: Mbuf | null, n: number): Mbuf | null {
   return m;
 }
 
+/** Room that mgethdr leaves in front: link, IP and extension headers. */
+const HEADROOM = 192;
+
+/** A fresh mbuf for a transport header, with room in front for mprepend and MSMALL - HEADROOM bytes after it. */
+export function mgethdr(): Mbuf {
+  const m = mget(MSMALL);
+  m.off = HEADROOM;
+  return m;
+}
+
+/** Put `n` unwritten bytes in front; the new head. In place when nobody else views the cluster. */
+export function mprepend(m: Mbuf, n: number): Mbuf {
+  if (m.off >= n && m.ext.refs === 1) {
+    m.off -= n;
+    m.len += n;
+    return m;
+  }
+  const h = mget(HEADROOM + n);
+  h.off = HEADROOM;
+  h.len = n;
+  h.next = m;
+  return h;
+}
+
+/** Make the first `n` (up to MSMALL) bytes contiguous; the new head. Null, and all freed, when there are fewer. */
+export function mpullup(m: Mbuf, n: number): Mbuf | null {
+  if (m.len >= n) return m;
+  if (mlength(m) < n) {
+    mfreem(m);
+    return null;
+  }
+  const h = mget(n);
+  mcopydata(m, 0, h.data, 0, n);
+  h.len = n;
+  h.next = madjFront(m, n);
+  return h;
+}
+
+/** Copy `n` bytes from `off` on into `to` at `at`. The chain is that long. */
+export function mcopydata(m: Mbuf | null, off: number, to: Uint8Array, at: number, n: number): void {
+  for (; m !== null && n > 0; m = m.next) {
+    if (off >= m.len) {
+      off -= m.len;
+      continue;
+    }
+    const k = Math.min(m.len - off, n);
+    to.set(m.data.subarray(m.off + off, m.off + off + k), at);
+    at += k;
+    n -= k;
+    off = 0;
+  }
+}
+
+/** Append `b` to `a`; the head. */
+export function mcat(a: Mbuf | null, b: Mbuf | null): Mbuf | null {
+  if (a === null) return b;
+  let t = a;
+  while (t.next !== null) t = t.next;
+  t.next = b;
+  return a;
+}
+
 /** Copy a chain out flat. */
 export function mflat(m: Mbuf | null): Uint8Array {
   const out = new Uint8Array(mlength(m));
