@@ -435,7 +435,7 @@ function directive(c: Context, name: string, args: string[]): number {
       const progress = new Progress('scanning', c.quiet);
       try {
         const o = { relaxed: name === 'recover-relaxed', file: name === 'recover-file' };
-        const n = recover(devs.map(imageReader), args[1], args[2], {
+        const n = recover(devs, args[1], args[2], {
           ...o,
           progress: (a, b) => progress.show(a, b),
           log: (l) => {

@@ -123,6 +123,17 @@ describe('A root on HAMMER2', function () {
     expect(check(image)).to.equal('');
   });
 
+  it('brings back what was deleted', () => {
+    const r = vk(
+      ['--root', image],
+      'mkdir /root/u; echo first >/root/u/f; sync; echo second >/root/u/f; sync; rm -r /root/u; sync; ' +
+        'mkdir /root/back; hammer2 recover /root/u /root/back; cat /root/back/root/u/f.0000?; ls -R /root/back; halt\n',
+    );
+    expect(r.out).to.match(/\/root\/u: \d+ restored\n/);
+    expect(r.out).to.match(/^second\nfirst$/m);
+    expect(check(image)).to.equal('');
+  });
+
   it('verifies itself, and makes PFSs of other kinds', () => {
     const r = vk(
       ['--root', image],

@@ -235,6 +235,24 @@ destroy_inum(const char *s)
 	return h2_ioctl(NULL, HAMMER2IOC_DESTROY, &d, s);
 }
 
+/* All versions of `path`, from the root of any PFS of the device, into a directory on that device. */
+static int
+recover(const char *path, const char *dest, uint32_t flags)
+{
+	static struct hammer2_ioc_recover r;
+
+	memset(&r, 0, sizeof(r));
+	r.flags = flags;
+	if (strlen(path) >= sizeof(r.path))
+		errx(EXIT_USAGE, "%s: path too long", path);
+	strlcpy(r.path, path, sizeof(r.path));
+	if (h2_ioctl(dest, HAMMER2IOC_RECOVER, &r, dest) != 0)
+		return 1;
+	if (!quiet)
+		printf("%s: %llu restored\n", path, (unsigned long long)r.count);
+	return r.count == 0;
+}
+
 /* Verify everything in use; -m is the number of bytes a second. */
 static int
 scrub(const char *path)
@@ -557,6 +575,7 @@ static const char usage_text[] =
     "  setcheck algo path ...       clrcheck|setcrc32|setxxhash64|setsha192 path ...\n"
     "  quota [dir ...]              setquota dir [data=SIZE] [inodes=N] | none\n"
     "  scrub [path ...]             destroy path ...            destroy-inum inum ...\n"
+    "  recover|recover-relaxed|recover-file path dir\n"
     "  bulkfree path                cleanup [path]              growfs [path ...]\n"
     "  volume-list [path ...]       emergency-mode-enable path  emergency-mode-disable path";
 
@@ -621,6 +640,10 @@ directive(const char *d, char **av, int ac)
 	    strcmp(d, "setsha192") == 0) {
 		need(ac, 1, INT_MAX);
 		return setcheck(d[0] == 'c' ? "none" : d + 3, av, ac);
+	}
+	if (strncmp(d, "recover", 7) == 0 && (d[7] == '\0' || strcmp(d, "recover-relaxed") == 0 || strcmp(d, "recover-file") == 0)) {
+		need(ac, 2, 2);
+		return recover(av[0], av[1], strcmp(d + 7, "-relaxed") == 0 ? HAMMER2_RECOVER_RELAXED : d[7] != '\0' ? HAMMER2_RECOVER_FILE : 0);
 	}
 	if (strcmp(d, "scrub") == 0)
 		return each(scrub, av, ac);

@@ -10,6 +10,7 @@ import type { Blocking } from '../../sys/blocking.js';
 import type { Errno } from '../../sys/errno.js';
 import type { BlockDevice } from '../../sys/blockdev.js';
 import type { Codecs } from './codec/codecs.js';
+import type { H2RecoverOptions } from './undelete.js';
 import type { Hammer2Statfs, PfsInfo } from './device.js';
 import type { BrefType, Check, Comp, ObjType } from './disk.js';
 
@@ -134,6 +135,13 @@ export interface H2Device {
   bulkfree(opts?: { memoryBytes?: number }): Blocking<H2BulkfreeResult | Errno>;
   /** Read all that is in use and compare it with its check codes (scrub.ts). EBUSY in emergency mode. */
   scrub(opts?: H2ScrubOptions): Blocking<H2ScrubReport | Errno>;
+  /**
+   * Restore what was deleted (undelete.ts) into directory `dest` of a mounted PFS of the device.
+   *
+   * @param path  from the root of any PFS
+   * @returns     number of files and symbolic links restored
+   */
+  undelete(path: string, into: H2Pfs, dest: number, opts?: H2RecoverOptions): Blocking<number | Errno>;
   /** 0: to the device's size. EINVAL to shrink, or with several volumes. */
   growfs(sizeBytes: number): Blocking<{ sizeBytes: number; modified: boolean } | Errno>;
   setEmergency(on: boolean): void;

@@ -14,6 +14,7 @@ import type {
   H2BulkfreeResult,
   H2Device,
   H2OpenOptions,
+  H2Pfs,
   H2PfsOptions,
   H2ScrubOptions,
   H2ScrubReport,
@@ -34,8 +35,10 @@ import { H2Io } from './io.js';
 import { Node, TYPE_ROOT } from './node.js';
 import { PfsCore } from './pfs.js';
 import { scrub } from './scrub.js';
+import { pfsSink } from './pfs_sink.js';
 import { recoverFreemap } from './recover.js';
 import { Cursor, Tree } from './tree.js';
+import { type H2RecoverOptions, undelete } from './undelete.js';
 import { kernelWaiter } from './waiter.js';
 import { type HeaderCopy, type LogFn, openVolumes } from './volume.js';
 
@@ -527,6 +530,11 @@ export class Fs implements H2Device {
   }
   scrub(opts: H2ScrubOptions = {}): Blocking<H2ScrubReport | Errno> {
     return scrub(this, opts);
+  }
+  *undelete(path: string, into: H2Pfs, dest: number, opts: H2RecoverOptions = {}): Blocking<number | Errno> {
+    // What has just been deleted is to be found, too: as it was at the last sync.
+    const e = this.readonly ? EROFS : yield* this.sync();
+    return e ?? (yield* undelete(this.devs, this.codecs, path, pfsSink(into, dest), opts));
   }
   setEmergency(on: boolean): void {
     this.emergency = on;

@@ -7,11 +7,22 @@
 import { tsleep, WaitQ } from '../../kern/lwkt_thread.js';
 import type { Lwp } from '../../kern/proc.js';
 import type { Blocking } from '../../sys/blocking.js';
-import { EBUSY, EINVAL, ENAMETOOLONG, ENOENT, ENOSPC, EOPNOTSUPP, EPERM, ERANGE, Errno } from '../../sys/errno.js';
+import {
+  EBUSY,
+  EINVAL,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOSPC,
+  ENOTDIR,
+  EOPNOTSUPP,
+  EPERM,
+  ERANGE,
+  Errno,
+} from '../../sys/errno.js';
 import { copyoutB } from '../../vm/vm_user.js';
 import type { Mount } from '../mount.js';
 import { cacheUnlink, type Namecache } from '../namecache.js';
-import type { Vnode } from '../vnode.js';
+import { type Vnode, VType } from '../vnode.js';
 import type { PfsInfo } from './device.js';
 import { dirhash } from './dirhash.js';
 import { type Check, type Comp, Ino, latin1, ObjType } from './disk.js';
@@ -37,6 +48,17 @@ export const HAMMER2IOC_VOLUME_LIST = iowr(97, 272);
 
 /** Ours. */
 export const HAMMER2IOC_SCRUB = iowr(120, 7744);
+
+export const HAMMER2IOC_RECOVER = iowr(121, 1040);
+
+/** struct hammer2_ioc_recover */
+const enum IocRecover {
+  FLAGS = 0, // u32: 1 relaxed, 2 file
+  COUNT = 8, // u64, out
+  PATH = 16, // char[1024], from the root of a PFS
+}
+/** Inodes a search notes at most. */
+const RECOVER_INODES = 100_000;
 
 /** struct hammer2_ioc_destroy */
 const enum IocDestroy {
@@ -346,6 +368,30 @@ const pacer = (rate: number): ((bytes: number) => Blocking<void>) =>
     yield* tsleep(scrubQ, 'h2scrb', 0, rate > 0 ? Math.ceil((bytes * 1e9) / rate) : 1);
   };
 
+/** Into the directory of the descriptor. */
+function* recover(vp: Vnode, v: DataView): Blocking<number | Errno> {
+  const { h, inum } = nodeOf(vp);
+  if (vp.type !== VType.VDIR) return ENOTDIR;
+  const flags = v.getUint32(IocRecover.FLAGS, true);
+  const r = yield* h.m.device.undelete(getName(v, IocRecover.PATH, 1024), h.m, inum, {
+    relaxed: (flags & 1) !== 0,
+    file: (flags & 2) !== 0,
+    maxInodes: RECOVER_INODES,
+    pause: pacer(0),
+  });
+  refresh(vp);
+  // Names are there that the name cache may know as missing.
+  for (const stack = h.mp.root === null ? [] : [h.mp.root]; ;) {
+    const n = stack.pop();
+    if (n === undefined) break;
+    if (n.vp === null && n.refs === 0) n.resolved = false;
+    if (n.children !== null) stack.push(...n.children.values());
+  }
+  if (r instanceof Errno) return r;
+  put64(v, IocRecover.COUNT, r);
+  return 0;
+}
+
 function* scrub(vp: Vnode, v: DataView): Blocking<number | Errno> {
   const { h } = nodeOf(vp);
   const rate = Number(v.getBigUint64(IocScrub.RATE, true));
@@ -380,6 +426,7 @@ const privileged: ReadonlySet<number> = new Set([
   HAMMER2IOC_INODE_SET,
   HAMMER2IOC_DESTROY,
   HAMMER2IOC_SCRUB,
+  HAMMER2IOC_RECOVER,
   HAMMER2IOC_EMERG_MODE,
   HAMMER2IOC_GROWFS,
   HAMMER2IOC_VOLUME_LIST,
@@ -411,6 +458,8 @@ export function* hammer2Ioctl(vp: Vnode, cmd: number, v: DataView, lwp: Lwp): Bl
       return yield* bulkfree(vp, v);
     case HAMMER2IOC_DESTROY:
       return yield* destroy(vp, v);
+    case HAMMER2IOC_RECOVER:
+      return yield* recover(vp, v);
     case HAMMER2IOC_SCRUB:
       return yield* scrub(vp, v);
     case HAMMER2IOC_EMERG_MODE:

@@ -125,6 +125,15 @@ struct hammer2_ioc_scrub {
 	} list[24];
 };
 
+#define HAMMER2_RECOVER_RELAXED 1
+#define HAMMER2_RECOVER_FILE 2
+struct hammer2_ioc_recover {
+	uint32_t flags;
+	uint32_t pad;
+	uint64_t count; /* out: restored */
+	char path[1024]; /* from the root of a PFS */
+};
+
 struct hammer2_ioc_growfs {
 	uint64_t size; /* 0: that of the device */
 	int32_t modified;
@@ -152,6 +161,7 @@ _Static_assert(sizeof(struct hammer2_ioc_inode) == 1056, "inode");
 _Static_assert(sizeof(struct hammer2_ioc_bulkfree) == 64, "bulkfree");
 _Static_assert(sizeof(struct hammer2_ioc_destroy) == 272, "destroy");
 _Static_assert(sizeof(struct hammer2_ioc_scrub) == 7744, "scrub");
+_Static_assert(sizeof(struct hammer2_ioc_recover) == 1040, "recover");
 _Static_assert(sizeof(struct hammer2_ioc_growfs) == 72, "growfs");
 _Static_assert(sizeof(struct hammer2_ioc_volume) == 1048, "volume");
 _Static_assert(sizeof(struct hammer2_ioc_volume_list) == 272, "volumes");
@@ -166,6 +176,7 @@ _Static_assert(sizeof(struct hammer2_ioc_volume_list) == 272, "volumes");
 #define HAMMER2IOC_BULKFREE_SCAN _IOWR('h', 92, struct hammer2_ioc_bulkfree)
 #define HAMMER2IOC_DESTROY _IOWR('h', 94, struct hammer2_ioc_destroy)
 #define HAMMER2IOC_SCRUB _IOWR('h', 120, struct hammer2_ioc_scrub)
+#define HAMMER2IOC_RECOVER _IOWR('h', 121, struct hammer2_ioc_recover)
 #define HAMMER2IOC_EMERG_MODE _IOWR('h', 95, int)
 #define HAMMER2IOC_GROWFS _IOWR('h', 96, struct hammer2_ioc_growfs)
 #define HAMMER2IOC_VOLUME_LIST _IOWR('h', 97, struct hammer2_ioc_volume_list)
