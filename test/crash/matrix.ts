@@ -109,9 +109,14 @@ function workload(
 ): { base: CowDevice; log: LogDevice['log']; marks: Mark[]; older: boolean } {
   const rng = new Rng(seed);
   const bytes = seed % 8 === 7 ? 5 * 1024 * MIB : (32 + 8 * (seed % 3)) * MIB;
-  const base = new CowDevice(freshVolume(bytes));
+  // Some have a few MiB of room only: their operations meet ENOSPC, and bulkfree of its own accord.
+  const tight = seed % 8 === 3 ? { bootBytes: 8 * MIB, auxBytes: 8 * MIB } : {};
+  const base = new CowDevice(freshVolume(tight.bootBytes === undefined ? bytes : 32 * MIB, tight));
   const dev = new LogDevice(new CowDevice(base));
-  const fs = openRw(dev, { codecs, log: (l) => expect.fail(`seed ${seed}: ${l}`) });
+  const log = (l: string): void => {
+    if (!/out of space: bulkfree gave back/.test(l)) expect.fail(`seed ${seed}: ${l}`);
+  };
+  const fs = openRw(dev, { codecs, log });
   const m = new ByPath(must(runSync(fs.mount('DATA'))));
   const marks: Mark[] = [{ at: 0, state: state(fs), durable: true }];
   const snaps: string[] = [];

@@ -13,6 +13,10 @@ export class Rng {
   constructor(seed: number) {
     this.s = (seed ^ 0x9e3779b9) >>> 0;
   }
+  /** Start anew: what comes now depends on this number alone. */
+  reseed(seed: number): void {
+    this.s = (seed ^ 0x9e3779b9) >>> 0;
+  }
   next(): number {
     let t = (this.s = (this.s + 0x6d2b79f5) >>> 0);
     t = Math.imul(t ^ (t >>> 15), t | 1);

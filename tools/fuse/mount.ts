@@ -2,7 +2,7 @@
  * Putting a FUSE file system into the host's tree and taking it out again: as root by mount(2), else through fusermount3.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants as access, existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { hostErrno } from '../../vkernel/machine/host/errno.js';
@@ -33,6 +33,11 @@ export function mountFuse(source: string, dir: string, f: MountFlags): number {
   if (f.allowOther) options.push('allow_other');
   if (f.noexec) options.push('noexec');
   if (!existsSync('/dev/fuse')) throw new MountError(noFuse);
+  try {
+    accessSync('/dev/fuse', access.R_OK | access.W_OK);
+  } catch {
+    throw new MountError('/dev/fuse: permission denied: let all users open it (chmod 666 /dev/fuse), or mount as root');
+  }
   const fd = native().fusermount(dir, options.join(','));
   if (fd >= 0) return fd;
   if (-fd === constants.errno.ENOENT)

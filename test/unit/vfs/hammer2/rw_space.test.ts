@@ -5,6 +5,7 @@ import { ENOSPC, EROFS, Errno } from '../../../../vkernel/sys/errno.js';
 import { BrefType, Check, Comp, ObjType } from '../../../../vkernel/vfs/hammer2/disk.js';
 import { newfs } from '../../../../vkernel/vfs/hammer2/newfs.js';
 import type { Fs } from '../../../../vkernel/vfs/hammer2/fs.js';
+import { fillAndEmpty } from '../../../support/hammer2_fill.js';
 import { Model, Rng } from '../../../support/hammer2_model.js';
 import {
   ByPath,
@@ -197,37 +198,10 @@ describe('hammer2 space', function () {
     ['tiny files', 300],
   ] as const) {
     it(`comes back whenever all is removed: filled to the end with ${what}, again and again`, () => {
-      const dev = freshVolume(size > 1000 ? 64 * MIB : 48 * MIB);
-      const fs = openRw(dev, { dedup, log: (l) => expect(l).to.match(/out of space: bulkfree gave back/) });
-      const m = mount(fs);
-      must(runSync(m.p.setcomp(1, Comp.NONE, 0)) ?? 0);
-      const b = new Uint8Array(size).map((_, i) => i * 31 + 1);
-      const rounds: number[] = [];
-      for (let round = 0; round < (size > 1000 ? 8 : 2); round++) {
-        let n = 0;
-        for (; ; n++) {
-          const f = runSync(m.p.create(1, `f${n}`, { ...defaults, type: ObjType.REGFILE }));
-          const r = f instanceof Errno ? f : runSync(m.p.write(f, 0, b, 0, b.length));
-          if (r === ENOSPC) break;
-          must(r);
-          if (n % 200 === 199) must(runSync(fs.sync()) ?? 0);
-        }
-        rounds.push(n);
-        must(runSync(fs.sync()) ?? 0);
-        expect(faults(dev), `round ${round}, full`).to.deep.equal([]);
-        expect(Buffer.compare(m.read(`f${n - 1}`), b)).to.equal(0);
-        // A snapshot keeps what is removed: then two copies of the names have to fit.
-        const snap = size > 1000 && round % 2 === 1;
-        if (snap) must(runSync(fs.snapshot('DATA', 's')) ?? 0);
-        for (let i = 0; i <= n; i++) {
-          if (m.tryInum(`f${i}`) instanceof Errno) continue;
-          must(runSync(m.p.unlink(1, `f${i}`)) ?? 0, `unlink f${i} of round ${round}`);
-        }
-        if (snap) must(runSync(fs.pfsDelete('s')) ?? 0);
-      }
-      must(runSync(fs.bulkfree()));
-      expect(faults(dev)).to.deep.equal([]);
-      expect(rounds[0]).to.be.greaterThan(size > 1000 ? 200 : 1000);
+      const large = size > 1000;
+      const volumeBytes = (large ? 64 : 48) * MIB;
+      const rounds = fillAndEmpty({ size, rounds: large ? 8 : 2, volumeBytes, snapshots: large });
+      expect(rounds[0]).to.be.greaterThan(large ? 200 : 1000);
       // Space does not wear away.
       for (const n of rounds) expect(n, rounds.join()).to.be.greaterThan(rounds[0] * 0.85);
     });
