@@ -5,6 +5,7 @@
 import { expect } from 'chai';
 import {
   chmodSync,
+  chownSync,
   closeSync,
   existsSync,
   fstatSync,
@@ -12,6 +13,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -31,7 +33,7 @@ import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { findMount } from '../../tools/fuse/mount.js';
-import { scratchDir, vkernel } from '../guest/support/guest.js';
+import { scratchDir, vkernel, vkernelBin } from '../guest/support/guest.js';
 import { Served, umountOk, unmountAll, whyNoFuse } from '../support/fuse_mount.js';
 import { fixtureImage, FIXTURES, readManifest } from '../support/hammer2_fixture.js';
 
@@ -185,6 +187,56 @@ X
     expect(readFileSync(join(mnt, 'f'), 'utf8')).to.equal('text');
     expect(readFileSync(join(mnt, 'g'), 'utf8')).to.equal('late');
     umountOk(mnt);
+  });
+
+  it('a user mounts by fusermount3, writes, and unmounts', function () {
+    const NOBODY = 65534;
+    const home = mkdtempSync('/tmp/vkernel-user-');
+    const as = (script: string): { status: number | null; text: string } => {
+      // Where only root may open /dev/fuse, a node that all may open is in its place, for these processes.
+      const r = spawnSync(
+        'unshare',
+        [
+          '-m',
+          'bash',
+          '-euc',
+          `mknod '${home}/fuse' c 10 229; chmod 666 '${home}/fuse'; mount --bind '${home}/fuse' /dev/fuse; rm '${home}/fuse'
+           exec setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups bash -euc "$0"`,
+          script,
+        ],
+        { encoding: 'utf8', cwd: '/' },
+      );
+      return { status: r.status, text: `${r.stdout ?? ''}${r.stderr ?? ''}${r.error?.message ?? ''}` };
+    };
+    const why =
+      process.geteuid?.() !== 0
+        ? 'not root, so the other tests are this one'
+        : spawnSync('fusermount3', ['--version']).status !== 0
+          ? 'no fusermount3'
+          : as(`test -r '${vkernelBin}' && test -x '${process.execPath}'`).status !== 0
+            ? 'another user cannot read this checkout'
+            : null;
+    if (why !== null) {
+      rmSync(home, { recursive: true });
+      console.log(`    skipped: ${why}`);
+      this.skip();
+    }
+    try {
+      const [disk, at] = [join(home, 'a.img'), join(home, 'mnt')];
+      fixtureImage('lz4-xxhash64-tree', disk);
+      mkdirSync(at);
+      for (const p of [home, disk, at]) chownSync(p, NOBODY, NOBODY);
+      const vk = `'${process.execPath}' '${vkernelBin}'`;
+      const r = as(`cd /; ${vk} mount -o uid=${NOBODY},gid=${NOBODY} '${disk}' '${at}'
+        grep -q " ${at} fuse.hammer2 rw,nosuid,nodev" /proc/mounts
+        cat '${at}/README.txt' >/dev/null; echo mine > '${at}/user'; mkdir '${at}/d'; mv '${at}/user' '${at}/d/u'
+        ${vk} umount '${at}'; ! grep -q " ${at} " /proc/mounts
+        ${vk} mount -o ro '${disk}' '${at}'; cat '${at}/d/u'; ${vk} umount '${at}'`);
+      expect(r).to.deep.equal({ status: 0, text: 'mine\n' });
+    } finally {
+      unmountAll([join(home, 'mnt')]);
+      rmSync(home, { recursive: true });
+    }
   });
 
   it('refuses what makes no sense, with a reason and an exit code', () => {

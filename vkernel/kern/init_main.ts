@@ -66,7 +66,7 @@ import { ddbBoot, ddbEnter, ddbInit } from '../ddb/ddb.js';
 import type { DdbPort } from '../ddb/port.js';
 import { consInit, consoleFile, consoleInput, consoleResize } from '../../drivers/cons/cons.js';
 import { ptyInit } from '../../drivers/pty/pty.js';
-import { hammer2HasPfs } from '../vfs/hammer2/hammer2_vfsops.js';
+import { hammer2BootPfs } from '../vfs/hammer2/hammer2_vfsops.js';
 import { mountAt, mountRoot, mountRootTmpfs, vfsBoot } from './vfs_init.js';
 import { vkdAnnounce } from '../../drivers/vkd/vkd.js';
 import { kernChdir } from './vfs_mount_syscalls.js';
@@ -206,14 +206,15 @@ export class Kernel implements MachineHandlers {
 }
 
 /**
- * The root: what `vfs.root.mountfrom` names (`hammer2:vkd0@ROOT`, `tmpfs`), else the PFS ROOT of the first disk if it has
- * one, else a tmpfs with the base system's archive in it.
+ * The root: what `vfs.root.mountfrom` names (`hammer2:vkd0@ROOT`, `tmpfs`), else the boot environment that is activated on
+ * the first disk or its PFS ROOT, else a tmpfs with the base system's archive in it.
  */
 function* mountRootFs(o: BootOptions): Blocking<Errno | null> {
   const from = o.kenv.get('vfs.root.mountfrom') ?? null;
   if (o.run === null && from !== 'tmpfs') {
-    const [type, special] = splitMountFrom(from ?? 'hammer2:vkd0@ROOT');
-    if (from !== null || (yield* hammer2HasPfs('vkd0', 'ROOT'))) {
+    const boot = from === null ? yield* hammer2BootPfs('vkd0') : null;
+    if (from !== null || boot !== null) {
+      const [type, special] = splitMountFrom(from ?? `hammer2:vkd0@${boot}`);
       kprintf('Mounting root from %s:%s\n', type, special);
       return yield* mountRoot(type, { special });
     }

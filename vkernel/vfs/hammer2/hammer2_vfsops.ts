@@ -26,6 +26,7 @@ import { type Vnode, VType, vfsTimestamp } from '../vnode.js';
 import type { H2Device, H2OpenOptions } from './api.js';
 import { type Codecs, tsCodecs } from './codec/codecs.js';
 import { defaultLabel, parseSpecial } from './device.js';
+import { latin1 } from './disk.js';
 import { Hammer2Vfs } from './hammer2_node.js';
 import { hammer2Vops } from './hammer2_vnops.js';
 import { hammer2Open } from './open.js';
@@ -214,18 +215,40 @@ const openOptions = (readonly: boolean, log: (line: string) => void): H2OpenOpti
   dedup: dedupEnabled,
 });
 
-/** Is there a HAMMER2 file system with this PFS on disk `name`? Asked before there is a root; says nothing. */
-export function* hammer2HasPfs(name: string, label: string): Blocking<boolean> {
+/** The file of PFS LOCAL in which bectl(8) writes what is booted next, and the PFS booted when it names none. */
+const BOOT_RECORD = 'bootenv';
+const BOOT_DEFAULT = 'ROOT';
+
+/** The label in the boot record, or null. */
+function* activeLabel(device: H2Device): Blocking<string | null> {
+  const m = yield* device.mount('LOCAL', { readonly: true });
+  if (m instanceof Errno) return null;
+  const n = yield* m.lookup(m.rootInum, BOOT_RECORD);
+  const b = new Uint8Array(256);
+  const r = n instanceof Errno ? n : yield* m.read(n, 0, b, 0, b.length);
+  yield* m.unmount();
+  return r instanceof Errno ? null : latin1(b, 0, r).split('\n')[0];
+}
+
+/**
+ * The PFS to boot from disk `name`: the activated boot environment, else ROOT, else null. Asked before there is a root; says
+ * nothing but that an activated one is missing.
+ */
+export function* hammer2BootPfs(name: string): Blocking<string | null> {
   const dev = blockDeviceOf([...gd.dev.byRdev.values()].find((d) => d.name === name));
-  if (dev instanceof Errno) return false;
+  if (dev instanceof Errno) return null;
   const device = yield* hammer2Open(
     [dev],
     openOptions(true, () => {}),
   );
-  if (device instanceof Errno) return false;
+  if (device instanceof Errno) return null;
   const list = yield* device.pfsList();
+  const has = (label: string): boolean => !(list instanceof Errno) && list.some((p) => p.label === label);
+  const active = yield* activeLabel(device);
   yield* device.close();
-  return !(list instanceof Errno) && list.some((p) => p.label === label);
+  if (active !== null && has(active)) return active;
+  if (active !== null) kprintf('%s: boot environment %s is not there\n', name, active);
+  return has(BOOT_DEFAULT) ? BOOT_DEFAULT : null;
 }
 
 /** Open the device if it is not, and mount the PFS. The state is locked. */

@@ -9,7 +9,7 @@ import { runSync } from '../../../../vkernel/sys/blocking.js';
 import { Check, checkName, Comp, compName } from '../../../../vkernel/vfs/hammer2/disk.js';
 import type { Fs } from '../../../../vkernel/vfs/hammer2/fs.js';
 import { Model, Rng } from '../../../support/hammer2_model.js';
-import { faults, freshVolume, openRw } from '../../../support/hammer2_rw.js';
+import { CowDevice, faults, freshVolume, openRw } from '../../../support/hammer2_rw.js';
 import { must } from '../../../support/hammer2_tree.js';
 
 const MIB = 1024 * 1024;
@@ -20,7 +20,7 @@ const codecs = hostCodecs();
 
 /** @param seeds  a number an operation */
 function run(comp: Comp, check: Check, seeds: readonly number[], remounts: { n: number }): void {
-  const dev = freshVolume(512 * MIB);
+  const dev = new CowDevice(freshVolume(512 * MIB));
   const open = (): Fs =>
     openRw(dev, { codecs, dirtyBytes: 4 * MIB, log: (l) => expect(l).to.match(/out of space: bulkfree gave back/) });
   let fs = open();
