@@ -11,6 +11,16 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const top = dirname(dirname(fileURLToPath(import.meta.url)));
+// An installed package has the files built already; a checkout never uses them.
+const shipped = join(top, 'prebuilds', `${process.platform}-${process.arch}`, 'vkernel_native.node');
+if (process.argv.length === 2 && !existsSync(join(top, '.git')) && existsSync(shipped)) {
+  try {
+    createRequire(import.meta.url)(shipped);
+    process.exit(0);
+  } catch (e) {
+    console.error(`vkernel: ${shipped} cannot be used here (${e.message}); building`);
+  }
+}
 const prefix = dirname(dirname(process.execPath));
 const local = existsSync(join(prefix, 'include/node/node_api.h'));
 const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');

@@ -27,6 +27,7 @@ import { fdalloc, fdinit } from './kern_descrip.js';
 import { procReap } from './kern_exit.js';
 import { lwpCreate, lwpStart } from './kern_fork.js';
 import { eventInit } from './kern_event.js';
+import { embedMain } from './kern_embed.js';
 import { kenvInit } from './kern_environment.js';
 import { jailInit } from './kern_jail.js';
 import { varsymInit } from './kern_varsym.js';
@@ -94,6 +95,10 @@ export interface BootOptions {
   straceOut: (line: string) => void;
   /** Where the kernel debugger talks; without one there is none. */
   ddb?: DdbPort | null;
+  /** Serve a host program (kern_embed.ts) instead of starting /sbin/init; called when it may ask. */
+  embed?: (() => void) | null;
+  /** Its host directories. */
+  embedMounts?: RunOptions['mounts'];
   /** Start this program instead of /sbin/init. */
   run: RunOptions | null;
 }
@@ -168,7 +173,7 @@ export class Kernel implements MachineHandlers {
 
   /** An orderly end of a booted guest: init halts it; whoever asks again, or waits too long, gets it without init. */
   private haltRequested(): void {
-    if (gd.initproc === null || this.shutdownRequests > 1) {
+    if (gd.initproc === null || this.shutdownRequests > 1 || gd.initproc.lwps.size === 0) {
       this.machine.stop({ kind: 'halt' });
       return;
     }
@@ -186,6 +191,10 @@ export class Kernel implements MachineHandlers {
     const stack = e instanceof Error ? (e.stack ?? '') : '';
     gd.ddb?.panicked(e instanceof Error ? e.message : String(e), stack);
   }
+  /** This kernel's state is to be used: from the host's event loop, not in a handler. */
+  use(): void {
+    setGlobalData(this.data);
+  }
   /** `reset` was given in the debugger. */
   get resetAsked(): boolean {
     return this.data.ddb?.resetAsked === true;
@@ -200,7 +209,8 @@ export class Kernel implements MachineHandlers {
     const e = yield* mountFilesystems(o);
     if (e !== null) panic(`cannot mount root: ${e.text}`);
     ddbBoot();
-    if (o.run === null) yield* startInit(o);
+    if (o.embed !== undefined && o.embed !== null) yield* embedMain(o.embed);
+    else if (o.run === null) yield* startInit(o);
     else yield* startRun(this.machine, o.run);
   }
 }
@@ -235,7 +245,7 @@ function splitMountFrom(text: string): [string, string] {
 function* mountFilesystems(o: BootOptions): Blocking<Errno | null> {
   const e = yield* mountRootFs(o);
   if (e !== null) return e;
-  for (const h of o.run?.mounts ?? []) {
+  for (const h of o.run?.mounts ?? o.embedMounts ?? []) {
     const m = yield* mountAt('hostfs', h.guest, h.write ? 0 : MNT_RDONLY, { dir: h.dir, from: h.from });
     if (!(m instanceof Errno)) continue;
     kprintf('%s: cannot mount host directory on %s: %s\n', h.from, h.guest, m.text);
@@ -329,7 +339,7 @@ function bootSysctls(o: BootOptions): void {
 }
 
 /** A process made by the kernel, with an empty address space and no thread yet. */
-function newKernelProc(pid: number, parent: Proc | null): Proc | Errno {
+export function newKernelProc(pid: number, parent: Proc | null): Proc | Errno {
   const vm = vmspaceAlloc();
   if (vm instanceof Errno) return vm;
   const cred = new Ucred(0, 0, 0, [0], 0, 0);

@@ -114,12 +114,12 @@ const streamOps = fileOps({
   },
 });
 
-/** An open file for stream `index`, or null when the caller closed it. */
+/** An open file for stream `index` (they come in threes: input, output, error), or null when the caller closed it. */
 export function streamFile(index: number, cred: Ucred): File | null {
   const s = gd.machine.streams?.[index];
   if (s === undefined || s.kind === 'closed') return null;
   const h = (gd.streams[index] ??= new HostStream(index, s));
-  return new File(DTYPE_PIPE, streamOps, h, index === 0 ? FREAD : FWRITE, cred);
+  return new File(DTYPE_PIPE, streamOps, h, index % 3 === 0 ? FREAD : FWRITE, cred);
 }
 
 /** The machine says that stream `index` may be used again. */

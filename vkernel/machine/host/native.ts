@@ -98,8 +98,13 @@ export function packageRoot(): string {
   return dir;
 }
 
-/** What node-gyp has built. */
-export const buildDir = (): string => join(packageRoot(), 'build', 'Release');
+/** What node-gyp has built, else what the package came with. */
+export function buildDir(): string {
+  const built = join(packageRoot(), 'build', 'Release');
+  if (existsSync(join(built, 'vkernel_native.node'))) return built;
+  const shipped = join(packageRoot(), 'prebuilds', `${process.platform}-${process.arch}`);
+  return existsSync(shipped) ? shipped : built;
+}
 
 let loaded: NativeModule | null = null;
 export function native(): NativeModule {
