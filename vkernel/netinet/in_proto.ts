@@ -9,6 +9,8 @@ import { loopInit } from '../net/if_loop.js';
 import { netisrInit } from '../net/netisr.js';
 import { routeInit } from '../net/route.js';
 import { IpGlobal } from './ip_proto.js';
+import { icmpInit } from './ip_icmp.js';
+import { udpInit } from './udp_usrreq.js';
 import { reassInit } from './ip_reass.js';
 
 export function netInit(): void {
@@ -18,4 +20,6 @@ export function netInit(): void {
   gd.ip = new IpGlobal();
   reassInit();
   loopInit();
+  icmpInit();
+  udpInit();
 }

@@ -1,0 +1,84 @@
+/**
+ * UDP over lo0, used by Go's net package in the guest: both families, sizes, errors from ICMP, deadlines, ports that are taken.
+ */
+import { expect } from 'chai';
+import { goBuild, haveGo, scratchDir, vkernel } from './support/guest.js';
+
+const program = `package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func family(network, host string) {
+	s, err := net.ListenPacket(network, net.JoinHostPort(host, "0"))
+	check(err)
+	go func() {
+		b := make([]byte, 10000)
+		for {
+			n, from, err := s.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			s.WriteTo(b[:n], from)
+		}
+	}()
+	c, err := net.Dial(network, s.LocalAddr().String())
+	check(err)
+	b := make([]byte, 10000)
+	for _, n := range []int{0, 1, 1472, 9216} {
+		data := bytes.Repeat([]byte{byte(n), 7}, n/2+1)[:n]
+		_, err = c.Write(data)
+		check(err)
+		k, err := c.Read(b)
+		check(err)
+		fmt.Println(network, n, bytes.Equal(b[:k], data))
+	}
+	_, err = c.Write(make([]byte, 9217))
+	fmt.Println(errors.Is(err, syscall.EMSGSIZE))
+	_, err = net.ListenPacket(network, s.LocalAddr().String())
+	fmt.Println(errors.Is(err, syscall.EADDRINUSE))
+	c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	_, err = c.Read(b)
+	fmt.Println(errors.Is(err, os.ErrDeadlineExceeded))
+	c.SetReadDeadline(time.Time{})
+	s.Close()
+	_, err = c.Write([]byte("nobody"))
+	check(err)
+	_, err = c.Read(b)
+	fmt.Println(errors.Is(err, syscall.ECONNREFUSED))
+	c.Close()
+}
+
+func main() {
+	family("udp4", "127.0.0.1")
+	family("udp6", "::1")
+	_, err := net.Dial("udp4", "192.0.2.1:9")
+	fmt.Println(errors.Is(err, syscall.ENETUNREACH))
+}
+`;
+
+describe('UDP in the guest', function () {
+  this.timeout(120000);
+  it('Go programs talk over lo0', function () {
+    if (!haveGo()) this.skip();
+    const p = goBuild(scratchDir(), 'udp', program);
+    const r = vkernel(['run', p]);
+    expect(r.stderr).to.equal('');
+    const one = (n: string): string => [0, 1, 1472, 9216].map((k) => `${n} ${k} true\n`).join('') + 'true\n'.repeat(4);
+    expect(r.stdout).to.equal(one('udp4') + one('udp6') + 'true\n');
+    expect(r.status).to.equal(0);
+  });
+});
