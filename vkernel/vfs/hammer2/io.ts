@@ -12,6 +12,12 @@ import type { H2BlockIo } from './freemap.js';
 import type { VolumeSet } from './volume.js';
 
 const RUN_BYTES = 256 * 1024;
+/**
+ * Small blocks are read with all of their granule: inodes made one after the other are beside each other, and are mostly wanted
+ * so. A granule lies in one volume.
+ */
+const CLUSTER = 16384;
+const CLUSTERS = 64;
 /** One run a blockref type. */
 const LANES = 8;
 
@@ -30,6 +36,10 @@ export class H2Io implements H2BlockIo {
   private readonly spare: Uint8Array[] = [];
   /** Something was written since the last flush of the devices. */
   private unflushed = false;
+  /** Clusters of small blocks read last, by offset; they never hold what is older than the last write there. */
+  private readonly clusters = new Map<number, Uint8Array>();
+  /** Counts writes, at begin and end. */
+  private epoch = 0;
   readonly stats = { reads: 0, writes: 0, bytesRead: 0, bytesWritten: 0, flushes: 0 };
 
   constructor(readonly vols: VolumeSet) {}
@@ -41,12 +51,48 @@ export class H2Io implements H2BlockIo {
     return true;
   }
 
-  *read(off: number, buf: Uint8Array): Blocking<Errno | null> {
+  /**
+   * @param fresh  from the device, whatever is in memory of it (what is gathered counts as on the device)
+   * Sleeps: in the device.
+   */
+  *read(off: number, buf: Uint8Array, fresh = false): Blocking<Errno | null> {
     for (const r of this.open) if (r !== null && this.pending(r, off, buf)) return null;
     for (const r of this.closed) if (this.pending(r, off, buf)) return null;
+    if (!fresh && buf.length < CLUSTER && (yield* this.readCluster(off, buf))) return null;
     this.stats.reads++;
     this.stats.bytesRead += buf.length;
     return yield* this.vols.read(off, buf);
+  }
+
+  /** A small block by way of the cluster it is in. False when that cannot be read: a neighbour may be what is bad. */
+  private *readCluster(off: number, buf: Uint8Array): Blocking<boolean> {
+    const o = off % CLUSTER;
+    const base = off - o;
+    if (o + buf.length > CLUSTER) return false;
+    let c = this.clusters.get(base);
+    if (c === undefined) {
+      c = new Uint8Array(CLUSTER);
+      const { epoch } = this;
+      this.stats.reads++;
+      this.stats.bytesRead += CLUSTER;
+      if ((yield* this.vols.read(base, c)) !== null) return false;
+      // Something was written meanwhile, perhaps here: good for this reader, who asks again if his block has moved.
+      if (epoch === this.epoch) {
+        if (this.clusters.size >= CLUSTERS) {
+          for (const k of this.clusters.keys()) {
+            this.clusters.delete(k);
+            break;
+          }
+        }
+        this.clusters.set(base, c);
+      }
+    }
+    buf.set(c.subarray(o, o + buf.length));
+    return true;
+  }
+  private forget(off: number, len: number): void {
+    this.epoch++;
+    for (let at = off - (off % CLUSTER); at < off + len; at += CLUSTER) this.clusters.delete(at);
   }
 
   /** Write through at once. */
@@ -54,7 +100,11 @@ export class H2Io implements H2BlockIo {
     this.unflushed = true;
     this.stats.writes++;
     this.stats.bytesWritten += buf.length;
-    return yield* this.vols.write(off, buf);
+    this.forget(off, buf.length);
+    const e = yield* this.vols.write(off, buf);
+    // Who has read while it was written may have got either.
+    this.forget(off, buf.length);
+    return e;
   }
 
   /**

@@ -93,7 +93,7 @@ class Scrub {
     let e: Errno | null = null;
     if (b === undefined && meta) {
       b = new Uint8Array(d.PBUFSIZE);
-      e = yield* fs.io.read(base, b);
+      e = yield* fs.io.read(base, b, true);
       if (this.buffers.size >= BUFFERS) {
         for (const k of this.buffers.keys()) {
           this.buffers.delete(k);
@@ -106,7 +106,7 @@ class Scrub {
     if (b !== undefined) block = b.subarray(off - base, off - base + size);
     else {
       block = this.data.subarray(0, size);
-      e = yield* fs.io.read(off, block);
+      e = yield* fs.io.read(off, block, true);
     }
     if (this.stale) return AGAIN;
     this.blocks++;
