@@ -121,7 +121,13 @@ function serve(o: MountCommand): Promise<number> {
   try {
     image = Image.open(o.images, { write: !o.readonly, log });
     const pfs = image.pfs(o.label);
-    session = new FuseSession(pfs, { nowUs, writeback: o.writeback, uid: o.uid, gid: o.gid });
+    session = new FuseSession(pfs, {
+      nowUs,
+      writeback: o.writeback,
+      uid: o.uid,
+      gid: o.gid,
+      owner: process.geteuid?.(),
+    });
     fd = mountFuse(`${image.name}@${pfs.label}`, o.dir, { ...o, readonly: o.readonly || pfs.readonly });
   } catch (e) {
     image?.close();

@@ -239,6 +239,50 @@ X
     }
   });
 
+  it('answers HAMMER2 ioctls by their numbers: PFSs, snapshots, settings, bulkfree', () => {
+    mount(img);
+    writeFileSync(join(mnt, 'f'), 'before');
+    const py = String.raw`
+import errno, fcntl, os, struct, sys
+def iowr(n, size): return 0xc0000000 | size << 16 | ord('h') << 8 | n
+fd = os.open(sys.argv[1], os.O_RDONLY)
+def ioc(n, size, data=b'', on=fd):
+    b = bytearray(data.ljust(size, b'\0'))
+    fcntl.ioctl(on, iowr(n, size), b)
+    return bytes(b)
+def fails(e, f):
+    try: f()
+    except OSError as x: assert x.errno == e, x
+    else: assert False
+def label(b): return b[64:].split(b'\0')[0].decode()
+assert struct.unpack_from('<I', ioc(64, 256))[0] == 2
+assert label(ioc(80, 320, b'\xff' * 8)) == 'DATA'
+ioc(84, 320, b'\0' * 64 + b'snap')
+fails(errno.EEXIST, lambda: ioc(84, 320, b'\0' * 64 + b'snap'))
+names, key = [], 0
+while key != 2**64 - 1:
+    b = ioc(80, 320, struct.pack('<Q', key)); key = struct.unpack_from('<Q', b, 8)[0]; names.append(label(b))
+f = os.open(sys.argv[1] + '/f', os.O_RDWR)
+ino = ioc(86, 1056, on=f)
+assert struct.unpack_from('<QQ', ino, 32 + 88 + 8)[0] == 6, struct.unpack_from('<QQ', ino, 32 + 88)
+ioc(87, 1056, struct.pack('<I', 16).ljust(32 + 0x83, b'\0') + bytes([3 | 7 << 4]), on=f)
+assert ioc(86, 1056, on=f)[32 + 0x83] == 3 | 7 << 4
+ioc(92, 64)
+fails(errno.EBUSY, lambda: ioc(82, 320, b'\0' * 64 + b'DATA'))
+fails(errno.ENOTTY, lambda: ioc(97, 272))
+fails(errno.ENOTTY, lambda: ioc(1, 8))
+fails(errno.ENOTTY, lambda: fcntl.ioctl(fd, 0x5401, bytearray(64)))
+print(' '.join(sorted(names)))`;
+    const r = spawnSync('python3', ['-c', py, mnt], { encoding: 'utf8' });
+    expect(r.stderr).to.equal('');
+    expect(r.stdout).to.match(/DATA.*snap/);
+    writeFileSync(join(mnt, 'f'), 'after');
+    umountOk(mnt);
+    mount('-o', 'ro', `${img}@snap`);
+    expect(readFileSync(join(mnt, 'f'), 'utf8')).to.equal('before');
+    umountOk(mnt);
+  });
+
   it('refuses what makes no sense, with a reason and an exit code', () => {
     const tell = (args: string[], status: number, text: RegExp): void => {
       const r = vkernel(args);

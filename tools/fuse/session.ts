@@ -20,10 +20,12 @@ import {
   ENOTTY,
   ENXIO,
   EOPNOTSUPP,
+  EPERM,
   Errno,
   NOTNOW,
 } from '../../vkernel/sys/errno.js';
 import { type H2Attr, type H2Pfs, type H2SetAttr, ObjType } from '../../vkernel/vfs/hammer2/index.js';
+import { type IocFile, libraryIoctl, privileged } from '../../vkernel/vfs/hammer2/ioctl.js';
 import { dtOf, modeBits, rdevOf, typeOfMode } from './attr.js';
 import { linuxErrno } from './errno.js';
 import {
@@ -50,6 +52,8 @@ import {
   InHdr,
   InitIn,
   InitOut,
+  IoctlIn,
+  IoctlOut,
   LinkIn,
   LseekIn,
   LseekOut,
@@ -77,6 +81,8 @@ export interface SessionOptions {
   readonly maxWrite?: number;
   /** Let the kernel collect writes: fewer and larger ones, and times set by the kernel's clock. */
   readonly writeback?: boolean;
+  /** Who may use the ioctls of root beside root: the user that mounts. */
+  readonly owner?: number;
   /** All files appear to be owned by them. */
   readonly uid?: number;
   readonly gid?: number;
@@ -92,6 +98,8 @@ const S_ISGID = 0o2000;
 const SECTOR = 512;
 const BLOCK = 65536;
 const NAME_MAX = 255;
+/** Bits of an ioctl's number that tell its argument's size. */
+const IOC_SIZE_MASK = 0x1fff;
 /** Offsets are numbers: no file ends beyond this. */
 const MAX_FILE = Number.MAX_SAFE_INTEGER;
 
@@ -300,6 +308,7 @@ export class FuseSession {
       Cap.ASYNC_READ |
       Cap.EXPORT_SUPPORT |
       Cap.BIG_WRITES |
+      Cap.IOCTL_DIR |
       Cap.DO_READDIRPLUS |
       Cap.READDIRPLUS_AUTO |
       Cap.ASYNC_DIO |
@@ -601,8 +610,32 @@ export class FuseSession {
   readdirplus(): Reply {
     return this.list(true);
   }
+  /**
+   * HAMMER2's ioctls by DragonFly's numbers, which are Linux's for the same structures. Those with pointers in the argument
+   * are not to be had: Linux passes the argument alone.
+   */
   ioctl(): Reply {
-    return -linuxErrno(ENOTTY);
+    const cmd = this.u32(IoctlIn.CMD);
+    const room = this.u32(IoctlIn.OUT_SIZE);
+    const len = (cmd >>> 16) & IOC_SIZE_MASK;
+    const at = InHdr.SIZE + IoctlIn.SIZE;
+    if (this.u32(IoctlIn.IN_SIZE) !== len || at + len > this.end || room > len) return -linuxErrno(ENOTTY);
+    const uid = this.iv.getUint32(InHdr.UID, true);
+    if (privileged.has(cmd) && uid !== 0 && uid !== this.opts.owner) return -linuxErrno(EPERM);
+    const arg = Uint8Array.from(this.in.subarray(at, at + len));
+    const file: IocFile = {
+      m: this.pfs,
+      inum: this.node,
+      *clean() {
+        return null; // nobody here can ask for what Linux's page cache holds back (-o writeback)
+      },
+    };
+    const r = runSync(libraryIoctl(file, cmd, new DataView(arg.buffer)));
+    if (r instanceof Errno) return -linuxErrno(r === EOPNOTSUPP ? ENOTTY : r);
+    this.out.fill(0, OutHdr.SIZE, OutHdr.SIZE + IoctlOut.SIZE);
+    this.ov.setInt32(OutHdr.SIZE + IoctlOut.RESULT, r, true);
+    this.out.set(arg.subarray(0, room), OutHdr.SIZE + IoctlOut.SIZE);
+    return IoctlOut.SIZE + room;
   }
 }
 
@@ -648,4 +681,4 @@ row(Op.READDIRPLUS, ReadIn.SIZE, (s) => s.readdirplus());
 for (const op of [Op.FLUSH, Op.ACCESS, Op.GETXATTR, Op.SETXATTR, Op.LISTXATTR, Op.REMOVEXATTR]) {
   row(op, 0, (s) => s.enosys());
 }
-row(Op.IOCTL, 0, (s) => s.ioctl());
+row(Op.IOCTL, IoctlIn.SIZE, (s) => s.ioctl());

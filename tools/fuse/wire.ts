@@ -100,6 +100,7 @@ export const enum Cap {
   ASYNC_READ = 1 << 0,
   EXPORT_SUPPORT = 1 << 4, // "." and ".." of any node may be looked up
   BIG_WRITES = 1 << 5,
+  IOCTL_DIR = 1 << 11,
   DO_READDIRPLUS = 1 << 13,
   READDIRPLUS_AUTO = 1 << 14,
   ASYNC_DIO = 1 << 15,
@@ -108,6 +109,19 @@ export const enum Cap {
   MAX_PAGES = 1 << 22,
   CACHE_SYMLINKS = 1 << 23,
   NO_OPENDIR_SUPPORT = 1 << 24,
+}
+
+/** An ioctl whose number says how long its argument is. */
+export const enum IoctlIn {
+  FLAGS = 8, // u32
+  CMD = 12, // u32
+  IN_SIZE = 24, // u32, of what follows
+  OUT_SIZE = 28, // u32, at most
+  SIZE = 32,
+}
+export const enum IoctlOut {
+  RESULT = 0, // i32
+  SIZE = 16, // and then the argument
 }
 
 export const enum Attr {

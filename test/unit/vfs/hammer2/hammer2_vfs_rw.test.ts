@@ -19,7 +19,7 @@ import {
   HAMMER2IOC_PFS_DELETE,
   HAMMER2IOC_PFS_GET,
   HAMMER2IOC_PFS_SNAPSHOT,
-} from '../../../../vkernel/vfs/hammer2/hammer2_ioctl.js';
+} from '../../../../vkernel/vfs/hammer2/ioctl.js';
 import { buildImage, type TestNode } from '../../../support/hammer2_build.js';
 import { CowDevice, openRw } from '../../../support/hammer2_rw.js';
 import { O } from '../kit.js';
