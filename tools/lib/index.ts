@@ -164,6 +164,7 @@ class Kernel extends EventEmitter implements Vkernel {
   private gone(why: string): void {
     if (!this.running) return;
     this.running = false;
+    this.child.stderr?.destroy();
     const text =
       this.panicText !== ''
         ? `panic: ${this.panicText.split('\n')[0]}`
@@ -265,7 +266,8 @@ class Kernel extends EventEmitter implements Vkernel {
       await this.ask({ op: 'boot', boot });
       return this;
     } catch (e) {
-      if (this.running) this.child.disconnect();
+      // It holds nothing yet that it would have to write out.
+      if (this.running) this.child.kill('SIGKILL');
       throw e;
     }
   }
@@ -277,7 +279,8 @@ export async function boot(o: BootOptions = {}): Promise<Vkernel> {
     if (!isAbsolute(m.guest)) throw new TypeError(`vkernel: guest path '${m.guest}' is not absolute`);
   const cpus = o.cpus ?? 1;
   if (!(Number.isInteger(cpus) && cpus > 0 && cpus <= 64)) throw new TypeError(`vkernel: bad number of CPUs '${cpus}'`);
-  return new Kernel().begin({
+  // Looked at before there is a process.
+  const options: ChildBoot = {
     memoryBytes: bytes(o.memory ?? '256m', 'memory'),
     ncpus: cpus,
     root:
@@ -289,5 +292,6 @@ export async function boot(o: BootOptions = {}): Promise<Vkernel> {
     ),
     mounts: (o.mounts ?? []).map((m) => ({ host: resolvePath(m.host), guest: m.guest, write: m.write === true })),
     kenv: Object.entries(o.kenv ?? {}),
-  });
+  };
+  return new Kernel().begin(options);
 }
