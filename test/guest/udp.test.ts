@@ -1,5 +1,5 @@
 /**
- * UDP over lo0, used by Go's net package in the guest: both families, sizes, errors from ICMP, deadlines, ports that are taken.
+ * UDP and ICMP over lo0, used by Go's net package in the guest: both families, sizes, errors from ICMP, deadlines, ports that are taken.
  */
 import { expect } from 'chai';
 import { goBuild, haveGo, scratchDir, vkernel } from './support/guest.js';
@@ -62,7 +62,30 @@ func family(network, host string) {
 	c.Close()
 }
 
+func ping(network, host string, echo, reply byte) {
+	c, err := net.ListenPacket(network, host)
+	check(err)
+	m := []byte{echo, 0, 0, 0, 0x12, 0x34, 0, 1, 'p', 'i', 'n', 'g'}
+	s := 0
+	for i := 0; i < len(m); i += 2 {
+		s += int(m[i])<<8 | int(m[i+1])
+	}
+	for s > 0xffff {
+		s = s>>16 + s&0xffff
+	}
+	m[2], m[3] = byte(^s>>8), byte(^s)
+	_, err = c.WriteTo(m, &net.IPAddr{IP: net.ParseIP(host)})
+	check(err)
+	b := make([]byte, 100)
+	n, from, err := c.ReadFrom(b)
+	check(err)
+	fmt.Println(from, n, b[0] == reply, bytes.Equal(b[4:n], m[4:]))
+	c.Close()
+}
+
 func main() {
+	ping("ip4:icmp", "127.0.0.1", 8, 0)
+	ping("ip6:ipv6-icmp", "::1", 128, 129)
 	family("udp4", "127.0.0.1")
 	family("udp6", "::1")
 	_, err := net.Dial("udp4", "192.0.2.1:9")
@@ -70,7 +93,7 @@ func main() {
 }
 `;
 
-describe('UDP in the guest', function () {
+describe('UDP and raw sockets in the guest', function () {
   this.timeout(120000);
   it('Go programs talk over lo0', function () {
     if (!haveGo()) this.skip();
@@ -78,7 +101,8 @@ describe('UDP in the guest', function () {
     const r = vkernel(['run', p]);
     expect(r.stderr).to.equal('');
     const one = (n: string): string => [0, 1, 1472, 9216].map((k) => `${n} ${k} true\n`).join('') + 'true\n'.repeat(4);
-    expect(r.stdout).to.equal(one('udp4') + one('udp6') + 'true\n');
+    const pings = '127.0.0.1 12 true true\n::1 12 true true\n';
+    expect(r.stdout).to.equal(pings + one('udp4') + one('udp6') + 'true\n');
     expect(r.status).to.equal(0);
   });
 });

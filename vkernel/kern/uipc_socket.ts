@@ -72,7 +72,8 @@ export interface Protosw {
   readonly flags: number;
   readonly sndHiwat: number;
   readonly rcvHiwat: number;
-  attach(so: Socket): Errno | null;
+  /** `protocol`: what the caller of socket asked for; 0 for a connection that comes in. */
+  attach(so: Socket, protocol: number): Errno | null;
   /** The descriptor is gone: leave, or (TCP) carry on and sofree() later. */
   detach(so: Socket): void;
   abort(so: Socket): void;
@@ -164,7 +165,7 @@ export function socreate(family: number, type: number, protocol: number, cred: U
   const p = pffind(family, type, protocol);
   if (p instanceof Errno) return p;
   const so = new Socket(p, cred);
-  return p.attach(so) ?? so;
+  return p.attach(so, protocol) ?? so;
 }
 
 // --- what protocols call ---
@@ -228,7 +229,7 @@ export function sonewconn(head: Socket, state: number): Socket | null {
   so.snd.lowat = head.snd.lowat;
   so.rcv.timeoNs = head.rcv.timeoNs;
   so.snd.timeoNs = head.snd.timeoNs;
-  if (so.proto.attach(so) !== null) return null;
+  if (so.proto.attach(so, 0) !== null) return null;
   so.head = head;
   if (state !== 0) {
     head.comp.push(so);

@@ -64,6 +64,8 @@ export class Inpcb {
   /** Offset of a checksum that a raw socket wants made (IPV6_CHECKSUM). */
   csumOff = -1;
   ppcb: object | null = null;
+  /** What a raw socket is for; 0: everything. */
+  rawProto = 0;
   /** Hash links. */
   next: Inpcb | null = null;
   bucket = -1;

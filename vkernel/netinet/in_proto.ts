@@ -10,6 +10,7 @@ import { netisrInit } from '../net/netisr.js';
 import { routeInit } from '../net/route.js';
 import { IpGlobal } from './ip_proto.js';
 import { icmpInit } from './ip_icmp.js';
+import { rawInit } from './raw_ip.js';
 import { udpInit } from './udp_usrreq.js';
 import { reassInit } from './ip_reass.js';
 
@@ -22,4 +23,5 @@ export function netInit(): void {
   loopInit();
   icmpInit();
   udpInit();
+  rawInit();
 }

@@ -20,6 +20,8 @@ import {
   IPPROTO_ICMPV6,
   IPPROTO_NONE,
   IPPROTO_ROUTING,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
 } from './in.js';
 import { Ctl, IpHdr } from './ip_proto.js';
 import { reassemble } from './ip_reass.js';
@@ -126,10 +128,12 @@ function optionsOk(raw: Uint8Array): boolean {
 
 function deliver(m: Mbuf | null, ifp: Ifnet, hdr: IpHdr, v6: boolean): void {
   const table = v6 ? gd.ip.v6 : gd.ip.v4;
-  const p = table.get(hdr.proto) ?? table.get(-1);
+  const p = table.get(hdr.proto);
   // A protocol is given at least an empty mbuf's worth: a payload of none is for nobody.
   if (m === null) return;
+  const raw = hdr.proto !== IPPROTO_TCP && hdr.proto !== IPPROTO_UDP && (gd.ip.raw?.(m, hdr) ?? false);
   if (p === undefined) {
+    if (raw) return mfreem(m);
     gd.ip.stat.noProto++;
     if (gd.ip.error !== null && !hdr.bcast && !hdr.mcast) gd.ip.error(Ctl.UNREACH_PROTO, hdr, m, ifp, 0);
     else mfreem(m);

@@ -81,6 +81,8 @@ export class IpGlobal {
     fragmented: 0,
     noRoute: 0,
   };
+  /** Gives raw sockets their copies; were there any? */
+  raw: ((m: Mbuf, hdr: IpHdr) => boolean) | null = null;
   /** Sends an ICMP error about the packet of `hdr`; `m` is its payload and is taken. */
   error: ((kind: Ctl, hdr: IpHdr, m: Mbuf, ifp: Ifnet, code: number) => void) | null = null;
 }
