@@ -13,6 +13,7 @@ import { icmpInit } from './ip_icmp.js';
 import { rawInit } from './raw_ip.js';
 import { udpInit } from './udp_usrreq.js';
 import { reassInit } from './ip_reass.js';
+import { tcpBoot } from './tcp_usrreq.js';
 
 export function netInit(): void {
   ifInit();
@@ -21,6 +22,7 @@ export function netInit(): void {
   gd.ip = new IpGlobal();
   reassInit();
   loopInit();
+  tcpBoot();
   icmpInit();
   udpInit();
   rawInit();
