@@ -25,7 +25,7 @@ export const IFF_ALLMULTI = 0x200;
 export const IFF_OACTIVE = 0x400;
 export const IFF_SIMPLEX = 0x800;
 export const IFF_MULTICAST = 0x8000;
-export const IFF_CANTCHANGE = 0x718e72;
+export const IFF_CANTCHANGE = 0x318e72;
 
 export const IFT_ETHER = 6;
 export const IFT_LOOP = 24;

@@ -13,12 +13,8 @@ import {
   INP_HIGHPORT,
   INP_LOWPORT,
   INP_RECVDSTADDR,
-  INP_RECVIF,
-  INP_RECVOPTS,
   INP_RECVPKTINFO,
-  INP_RECVTOS,
   INP_RECVTTL,
-  INP_USEMINMTU,
   Moptions,
 } from './in_pcb.js';
 import { ifForGroup } from './ip_output.js';
@@ -139,7 +135,6 @@ const V4 = new Map<number, Opt>([
       (i, v) => (i.ttl = v),
     ),
   ],
-  [5, flag(INP_RECVOPTS)],
   [7, flag(INP_RECVDSTADDR)],
   [9, multicastIf],
   [10, multicastTtl],
@@ -147,7 +142,6 @@ const V4 = new Map<number, Opt>([
   [12, membership(true)],
   [13, membership(false)],
   [19, portRange],
-  [20, flag(INP_RECVIF)],
   [65, flag(INP_RECVTTL)],
   [
     66,
@@ -158,7 +152,6 @@ const V4 = new Map<number, Opt>([
       (i, v) => (i.minttl = v),
     ),
   ],
-  [68, flag(INP_RECVTOS)],
 ]);
 const V6 = new Map<number, Opt>([
   [
@@ -188,8 +181,6 @@ const V6 = new Map<number, Opt>([
   [27, { get: () => 1, set: (i, v) => (i.lport !== 0 || v < 0 || v > 1 ? EINVAL : null) }],
   [36, flag(INP_RECVPKTINFO)],
   [37, flag(INP_RECVTTL)],
-  [42, flag(INP_USEMINMTU)],
-  [57, flag(INP_RECVTOS)],
   [
     61,
     num(

@@ -27,17 +27,13 @@ import {
 import { ipSourceFor } from './ip_output.js';
 
 /** Inpcb.flags. */
-export const INP_RECVOPTS = 0x1;
 export const INP_RECVDSTADDR = 0x4;
 export const INP_HDRINCL = 0x8;
 export const INP_HIGHPORT = 0x10;
 export const INP_LOWPORT = 0x20;
-export const INP_RECVIF = 0x80;
 export const INP_RECVTTL = 0x100;
-export const INP_RECVTOS = 0x200;
 export const INP_RECVPKTINFO = 0x400;
 export const INP_DONTFRAG = 0x800;
-export const INP_USEMINMTU = 0x1000;
 
 /** Multicast settings of a socket. */
 export class Moptions {

@@ -90,6 +90,11 @@ export class H2Io implements H2BlockIo {
     buf.set(c.subarray(o, o + buf.length));
     return true;
   }
+  /** Read from the device, and keep nothing of what was read there before. Sleeps: in the device. */
+  *reread(off: number, buf: Uint8Array): Blocking<Errno | null> {
+    this.forget(off, buf.length);
+    return yield* this.read(off, buf, true);
+  }
   private forget(off: number, len: number): void {
     this.epoch++;
     for (let at = off - (off % CLUSTER); at < off + len; at += CLUSTER) this.clusters.delete(at);

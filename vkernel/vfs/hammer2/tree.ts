@@ -386,7 +386,13 @@ export class Tree {
     }
     const size = 2 ** radix;
     this.stats.loads++;
-    const e = yield* this.io.read(dataOff - radix, size === buf.length ? buf : buf.subarray(0, size));
+    const block = size === buf.length ? buf : buf.subarray(0, size);
+    // File data is not read by granules: it has a cache of its own, and what that drops is to be read from the medium again.
+    let e = yield* this.io.read(dataOff - radix, block, !meta);
+    if (e === null && meta && this.checker.fault(bref, v, 0, buf, size) !== null) {
+      // The granule may be what went wrong: a bad read is not to outlive its cause.
+      e = yield* this.io.reread(dataOff - radix, block);
+    }
     if (e === ENOMEM) return e; // of the kernel, not of the block
     if (e !== null) return still() ? this.fail(v, 0, 'READ ERROR', e.name) : NOTNOW;
     const fault = this.checker.fault(bref, v, 0, buf, size);
