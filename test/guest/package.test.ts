@@ -39,7 +39,10 @@ describe('package', function () {
   });
 
   it('runs fifteen lines of user code', function () {
-    if (!haveGo()) this.skip();
+    if (!haveGo()) {
+      console.log('    (skipped: Go is not installed)');
+      this.skip();
+    }
     goBuild(
       dir,
       'hello',

@@ -14,6 +14,7 @@ import (
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 func check(err error) {
@@ -62,6 +63,46 @@ func family(network, host string) {
 	c.Close()
 }
 
+// What a sender says about one packet, and a receiver asked to be told.
+func control() {
+	s, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback})
+	check(err)
+	rc, _ := s.SyscallConn()
+	rc.Control(func(fd uintptr) {
+		check(syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IPV6, syscall.IPV6_RECVHOPLIMIT, 1))
+		check(syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IPV6, syscall.IPV6_RECVPKTINFO, 1))
+		fmt.Println(syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IPV6, syscall.IPV6_RECVTCLASS, 1))
+	})
+	limit := func(n int32) []byte {
+		b := make([]byte, syscall.CmsgSpace(4))
+		h := (*syscall.Cmsghdr)(unsafe.Pointer(&b[0]))
+		h.Level, h.Type = syscall.IPPROTO_IPV6, syscall.IPV6_HOPLIMIT
+		h.SetLen(syscall.CmsgLen(4))
+		*(*int32)(unsafe.Pointer(&b[syscall.CmsgLen(0)])) = n
+		return b
+	}
+	for _, n := range []int32{7, -1, 256} {
+		_, _, err = s.WriteMsgUDP([]byte("x"), limit(n), s.LocalAddr().(*net.UDPAddr))
+		if err != nil {
+			fmt.Println(errors.Is(err, syscall.EINVAL))
+			continue
+		}
+		b, oob := make([]byte, 8), make([]byte, 200)
+		_, k, _, _, err := s.ReadMsgUDP(b, oob)
+		check(err)
+		ms, err := syscall.ParseSocketControlMessage(oob[:k])
+		check(err)
+		for _, m := range ms {
+			if m.Header.Type == syscall.IPV6_HOPLIMIT {
+				fmt.Println("hop limit", *(*int32)(unsafe.Pointer(&m.Data[0])))
+			} else {
+				fmt.Println("to", net.IP(m.Data[:16]), m.Data[16])
+			}
+		}
+	}
+	s.Close()
+}
+
 func ping(network, host string, echo, reply byte) {
 	c, err := net.ListenPacket(network, host)
 	check(err)
@@ -86,6 +127,7 @@ func ping(network, host string, echo, reply byte) {
 func main() {
 	ping("ip4:icmp", "127.0.0.1", 8, 0)
 	ping("ip6:ipv6-icmp", "::1", 128, 129)
+	control()
 	family("udp4", "127.0.0.1")
 	family("udp6", "::1")
 	_, err := net.Dial("udp4", "192.0.2.1:9")
@@ -96,13 +138,17 @@ func main() {
 describe('UDP and raw sockets in the guest', function () {
   this.timeout(120000);
   it('Go programs talk over lo0', function () {
-    if (!haveGo()) this.skip();
+    if (!haveGo()) {
+      console.log('    (skipped: Go is not installed)');
+      this.skip();
+    }
     const p = goBuild(scratchDir(), 'udp', program);
     const r = vkernel(['run', p]);
     expect(r.stderr).to.equal('');
     const one = (n: string): string => [0, 1, 1472, 9216].map((k) => `${n} ${k} true\n`).join('') + 'true\n'.repeat(4);
     const pings = '127.0.0.1 12 true true\n::1 12 true true\n';
-    expect(r.stdout).to.equal(pings + one('udp4') + one('udp6') + 'true\n');
+    const control = 'protocol not available\nto ::1 1\nhop limit 7\nto ::1 1\nhop limit 64\ntrue\n';
+    expect(r.stdout).to.equal(pings + control + one('udp4') + one('udp6') + 'true\n');
     expect(r.status).to.equal(0);
   });
 });

@@ -57,8 +57,6 @@ export class Inpcb {
   moptions: Moptions | null = null;
   /** ICMPv6 types that a raw socket does not see, as 8 words. */
   icmp6filter: Uint32Array | null = null;
-  /** Offset of a checksum that a raw socket wants made (IPV6_CHECKSUM). */
-  csumOff = -1;
   ppcb: object | null = null;
   /** What a raw socket is for; 0: everything. */
   rawProto = 0;
@@ -83,11 +81,13 @@ class PortHead {
   constructor(readonly key: number) {}
 }
 
-const PORT_FIRST = 49152;
-const PORT_LAST = 65535;
+/** Ports that the kernel chooses from. */
+export const PORT_FIRST = 49152;
+export const PORT_LAST = 65535;
 const PORT_LOW_FIRST = 600;
 const PORT_LOW_LAST = 1023;
-const PORT_RESERVED = 1024;
+/** Below, only the super-user binds. */
+export const PORT_RESERVED = 1024;
 
 /** All control blocks of one protocol. */
 export class InpcbInfo {

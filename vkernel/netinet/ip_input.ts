@@ -131,7 +131,7 @@ function deliver(m: Mbuf | null, ifp: Ifnet, hdr: IpHdr, v6: boolean): void {
   const p = table.get(hdr.proto);
   // A protocol is given at least an empty mbuf's worth: a payload of none is for nobody.
   if (m === null) return;
-  const raw = hdr.proto !== IPPROTO_TCP && hdr.proto !== IPPROTO_UDP && (gd.ip.raw?.(m, hdr) ?? false);
+  const raw = hdr.proto !== IPPROTO_TCP && hdr.proto !== IPPROTO_UDP && (gd.ip.raw?.(m, hdr, ifp) ?? false);
   if (p === undefined) {
     if (raw) return mfreem(m);
     gd.ip.stat.noProto++;

@@ -82,7 +82,7 @@ export class IpGlobal {
     noRoute: 0,
   };
   /** Gives raw sockets their copies; were there any? */
-  raw: ((m: Mbuf, hdr: IpHdr) => boolean) | null = null;
+  raw: ((m: Mbuf, hdr: IpHdr, ifp: Ifnet) => boolean) | null = null;
   /** Sends an ICMP error about the packet of `hdr`; `m` is its payload and is taken. */
   error: ((kind: Ctl, hdr: IpHdr, m: Mbuf, ifp: Ifnet, code: number) => void) | null = null;
 }

@@ -20,7 +20,7 @@ import {
 } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
 import { AF_INET, AF_INET6, SO_BROADCAST, SOCK_RAW } from '../sys/socket.js';
-import { ifaLocal } from '../net/if.js';
+import { type Ifnet, ifaLocal } from '../net/if.js';
 import { credIsSuper, type Lwp } from '../kern/proc.js';
 import { madjFront, mcat, mcopym, mflat, mfreem, mget, mlength, mpullup, type Mbuf } from '../kern/uipc_mbuf.js';
 import { type Control, sbappendrecord } from '../kern/uipc_sockbuf.js';
@@ -48,9 +48,11 @@ import {
   sinDecode,
   sinEncode,
 } from './in.js';
+import { inRecvControl, inSendControl, type SendControl } from './in_control.js';
 import { inCtloutput } from './in_ctloutput.js';
 import {
   type Inpcb,
+  INP_DONTFRAG,
   INP_HDRINCL,
   inPcballoc,
   inPcbdetach,
@@ -86,7 +88,7 @@ function header4(hdr: IpHdr, len: number): Mbuf {
   return h;
 }
 
-function input(m: Mbuf, hdr: IpHdr): boolean {
+function input(m: Mbuf, hdr: IpHdr, ifp: Ifnet): boolean {
   const v6 = hdr.dst.length === 16;
   const type = m.len > 0 ? m.data[m.off] : 0;
   if (v6 ? hdr.proto === IPPROTO_ICMPV6 && type === ECHO6 : hdr.proto === IPPROTO_ICMP && type === ECHO) return false;
@@ -97,18 +99,26 @@ function input(m: Mbuf, hdr: IpHdr): boolean {
     if (!addrIsAny(inp.laddr) && !addrEq(inp.laddr, hdr.dst)) continue;
     if (!addrIsAny(inp.faddr) && !addrEq(inp.faddr, hdr.src)) continue;
     any = true;
+    if (hdr.ttl < inp.minttl) continue;
     const f = inp.icmp6filter;
     if (f !== null && hdr.proto === IPPROTO_ICMPV6 && (f[type >> 5] & (1 << (type & 31))) !== 0) continue;
     const { so } = inp;
     if ((so.state & SS_CANTRCVMORE) !== 0 || so.rcv.space < len + hdr.raw.length) continue;
     const data = mcopym(m, 0, len);
-    sbappendrecord(so.rcv, sinEncode(hdr.src, 0), v6 ? data : mcat(header4(hdr, len), data), null, true);
+    const whole = v6 ? data : mcat(header4(hdr, len), data);
+    sbappendrecord(so.rcv, sinEncode(hdr.src, 0), whole, inRecvControl(inp, ifp, hdr), true);
     so.rcv.notify();
   }
   return any;
 }
 
-function send(so: Socket, _flags: number, m0: Mbuf | null, sa: Uint8Array | null, _c: Control[] | null): Errno | null {
+function send(
+  so: Socket,
+  _flags: number,
+  m0: Mbuf | null,
+  sa: Uint8Array | null,
+  control: Control[] | null,
+): Errno | null {
   const inp = inpOf(so);
   const refuse = (e: Errno): Errno => {
     mfreem(m0);
@@ -124,9 +134,16 @@ function send(so: Socket, _flags: number, m0: Mbuf | null, sa: Uint8Array | null
   if (m0 === null) return EMSGSIZE;
   const flags = (so.options & SO_BROADCAST) !== 0 ? IP_ALLOWBROADCAST : 0;
   if ((inp.flags & INP_HDRINCL) !== 0) return sendHdrincl(m0, dst, flags);
-  const ttl = addrIsMulticast(dst) ? (inp.moptions?.ttl ?? 1) : inp.ttl;
-  const ifp = addrIsMulticast(dst) ? (inp.moptions?.ifp ?? null) : null;
-  const src = addrIsAny(inp.laddr) ? ipSourceFor(dst, ifp) : inp.laddr;
+  const group = addrIsMulticast(dst);
+  const c: SendControl = {
+    src: inp.laddr,
+    ttl: group ? (inp.moptions?.ttl ?? 1) : inp.ttl,
+    tos: inp.tos,
+    ifp: group ? (inp.moptions?.ifp ?? null) : null,
+  };
+  const bad = inSendControl(inp, control, c);
+  if (bad !== null) return refuse(bad);
+  const src = addrIsAny(c.src) ? ipSourceFor(dst, c.ifp) : c.src;
   if (src instanceof Errno) return refuse(src);
   let m = m0;
   if (inp.rawProto === IPPROTO_ICMPV6) {
@@ -135,11 +152,22 @@ function send(so: Socket, _flags: number, m0: Mbuf | null, sa: Uint8Array | null
     m = p;
     p.data[p.off + 2] = p.data[p.off + 3] = 0;
     const len = mlength(p);
-    const c = inCksum(p, 0, len, inPseudo(src, dst, len, IPPROTO_ICMPV6));
-    p.data[p.off + 2] = c >> 8;
-    p.data[p.off + 3] = c & 255;
+    const sum = inCksum(p, 0, len, inPseudo(src, dst, len, IPPROTO_ICMPV6));
+    p.data[p.off + 2] = sum >> 8;
+    p.data[p.off + 3] = sum & 255;
   }
-  return ipOutput(m, { src, dst, proto: inp.rawProto, ttl, tos: inp.tos, flags, ifp, options: inp.options });
+  return ipOutput(m, {
+    src,
+    dst,
+    proto: inp.rawProto,
+    ttl: c.ttl,
+    tos: c.tos,
+    df: (inp.flags & INP_DONTFRAG) !== 0,
+    flags,
+    ifp: c.ifp,
+    noloop: inp.moptions?.loop === false,
+    options: inp.options,
+  });
 }
 
 /** The caller's header says everything but the identification. */

@@ -7,7 +7,7 @@ import { gd } from '../sys/globaldata.js';
 import { ECONNREFUSED, ECONNRESET } from '../sys/errno.js';
 import { SO_OOBINLINE } from '../sys/socket.js';
 import { calloutReset, calloutStop } from '../kern/kern_timeout.js';
-import { type Mbuf, madjFront, mcopym, mfreem, mlength, mtrim } from '../kern/uipc_mbuf.js';
+import { type Mbuf, madjFront, mcopym, mfreem, mlength, mpullup, mtrim } from '../kern/uipc_mbuf.js';
 import {
   socantrcvmore,
   soisconnected,
@@ -17,6 +17,7 @@ import {
   SS_RCVATMARK,
 } from '../kern/uipc_socket.js';
 import { sbappendstream, sbdrop } from '../kern/uipc_sockbuf.js';
+import { inPseudo, inSum, IPPROTO_TCP } from './in.js';
 import { listenLookup, pcbLookup } from './tcp_pcb.js';
 import {
   armRexmt,
@@ -32,7 +33,7 @@ import {
 import { seqAdd, seqDiff, seqGeq, seqGt, seqLeq, seqLt, seqMax } from './tcp_seq.js';
 import { syncacheAdd, syncacheExpand } from './tcp_syncache.js';
 import { armKeep, enterTimeWait, tcpClose, tcpDrop } from './tcp_timer.js';
-import { parseTcp, pullup, TcpSeg, tcpSum, TCP_MAXHLEN, TH_ACK, TH_FIN, TH_RST, TH_SYN, TH_URG } from './tcp_wire.js';
+import { parseTcp, TcpSeg, TCP_MAXHLEN, TH_ACK, TH_FIN, TH_RST, TH_SYN, TH_URG } from './tcp_wire.js';
 import { Ca, pipe, type RxBlock, type Tcpcb, Ts, tsNow } from './tcp_var.js';
 
 const seg = new TcpSeg();
@@ -43,14 +44,14 @@ export function tcpInput(m: Mbuf, src: Uint8Array, dst: Uint8Array, csumOk: bool
   const { stats } = gd.tcp;
   stats.rcvtotal++;
   const total = mlength(m);
-  const c = pullup(m, TCP_MAXHLEN, total);
+  const c = mpullup(m, Math.min(TCP_MAXHLEN, total)) as Mbuf;
   const s = seg;
   if (!parseTcp(c.data, c.off, c.len, total, s)) {
     stats.rcvshort++;
     mfreem(c);
     return;
   }
-  if (!csumOk && tcpSum(src, dst, c, total) !== 0xffff) {
+  if (!csumOk && inSum(c, 0, total, inPseudo(src, dst, total, IPPROTO_TCP)) !== 0xffff) {
     stats.rcvbadsum++;
     mfreem(c);
     return;

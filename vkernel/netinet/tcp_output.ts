@@ -7,7 +7,7 @@ import { EMSGSIZE, type Errno } from '../sys/errno.js';
 import { calloutReset, calloutStop } from '../kern/kern_timeout.js';
 import { mcopym } from '../kern/uipc_mbuf.js';
 import { seqAdd, seqDiff, seqGt, seqLeq, seqLt, seqMax } from './tcp_seq.js';
-import { emitTcp, sackRoom, setTcpSum, TcpSeg, TH_ACK, TH_FIN, TH_PUSH, TH_RST, TH_SYN, TH_URG } from './tcp_wire.js';
+import { emitTcp, sackRoom, TcpSeg, TH_ACK, TH_FIN, TH_PUSH, TH_RST, TH_SYN, TH_URG } from './tcp_wire.js';
 import { ipHdrLen, pipe, type Tcpcb, Ts, tsNow, TxSeg } from './tcp_var.js';
 
 const out = new TcpSeg();
@@ -67,7 +67,6 @@ export function sendSegment(tp: Tcpcb, seq: number, len: number, flags: number):
   if (len > 0 && off + len === so.snd.cc) s.flags |= TH_PUSH;
   const m = emitTcp(s);
   if (len > 0) m.next = mcopym(so.snd.head?.m ?? null, off, len);
-  if (!net.noSum(tp.faddr)) setTcpSum(tp.laddr, tp.faddr, m, s.hlen + len);
   stats.sndtotal++;
   if ((flags & TH_ACK) !== 0) {
     const edge = seqAdd(tp.rcvNxt, syn ? win : s.win * 2 ** tp.rcvScale);
@@ -248,7 +247,6 @@ export function tcpRespond(
   s.flags = flags;
   fill?.(s);
   const m = emitTcp(s);
-  if (!gd.tcp.net.noSum(dst)) setTcpSum(src, dst, m, s.hlen);
   gd.tcp.stats.sndtotal++;
   return gd.tcp.net.output(m, src, dst);
 }

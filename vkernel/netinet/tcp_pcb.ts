@@ -6,22 +6,10 @@
 import { gd } from '../sys/globaldata.js';
 import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EINVAL, Errno } from '../sys/errno.js';
 import { SO_REUSEADDR, SO_REUSEPORT } from '../sys/socket.js';
+import { addrEq, addrIsAny, IN6ADDR_LOOPBACK, INADDR_LOOPBACK, netRandom } from './in.js';
+import { PORT_FIRST, PORT_LAST, PORT_RESERVED } from './in_pcb.js';
 import { siphash, sipHi } from './tcp_hash.js';
-import { ANY4, ANY6, Ts, type Tcpcb } from './tcp_var.js';
-
-const PORT_FIRST = 49152;
-const PORT_LAST = 65535;
-const PORT_RESERVED = 1024;
-
-export function addrEq(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
-export const isAny = (a: Uint8Array): boolean => {
-  for (const x of a) if (x !== 0) return false;
-  return true;
-};
+import { Ts, type Tcpcb } from './tcp_var.js';
 
 function tupleHash(laddr: Uint8Array, lport: number, faddr: Uint8Array, fport: number): number {
   let h = Math.imul(lport ^ (fport << 16) ^ gd.tcp.secret[0], 0x9e3779b1);
@@ -73,7 +61,7 @@ export function listenLookup(laddr: Uint8Array, lport: number, faddr: Uint8Array
   const all = gd.tcp.listeners.get(lport);
   if (all === undefined) return null;
   const own = all.filter((t) => addrEq(t.laddr, laddr));
-  const some = own.length > 0 ? own : all.filter((t) => t.laddr.length === laddr.length && isAny(t.laddr));
+  const some = own.length > 0 ? own : all.filter((t) => t.laddr.length === laddr.length && addrIsAny(t.laddr));
   if (some.length < 2) return some[0] ?? null;
   return some[tupleHash(laddr, lport, faddr, fport) % some.length];
 }
@@ -91,7 +79,7 @@ function conflict(tp: Tcpcb, laddr: Uint8Array, lport: number): boolean {
   for (const t of gd.tcp.ports.get(lport) ?? []) {
     if (t === tp || t.v6 !== tp.v6) continue;
     if (!reuse) {
-      if (addrEq(t.laddr, laddr) || isAny(t.laddr) || isAny(laddr)) return true;
+      if (addrEq(t.laddr, laddr) || addrIsAny(t.laddr) || addrIsAny(laddr)) return true;
     } else if (t.fport === 0 && addrEq(t.laddr, laddr)) {
       if ((tp.so.options & t.so.options & SO_REUSEPORT) === 0) return true;
     }
@@ -100,10 +88,8 @@ function conflict(tp: Tcpcb, laddr: Uint8Array, lport: number): boolean {
 }
 
 function randomPort(ok: (port: number) => boolean): number {
-  const b = new Uint8Array(2);
-  gd.machine.entropy(b);
   const n = PORT_LAST - PORT_FIRST + 1;
-  const start = ((b[0] << 8) | b[1]) % n;
+  const start = netRandom() % n;
   for (let i = 0; i < n; i++) {
     const port = PORT_FIRST + ((start + i) % n);
     if (ok(port)) return port;
@@ -114,7 +100,7 @@ function randomPort(ok: (port: number) => boolean): number {
 /** Bind; port 0: any that is free. EINVAL when bound already, EADDRNOTAVAIL, EACCES, EADDRINUSE. */
 export function pcbBind(tp: Tcpcb, laddr: Uint8Array, lport: number, uid: number): Errno | null {
   if (tp.lport !== 0) return EINVAL;
-  if (!isAny(laddr) && !gd.tcp.net.isLocal(laddr)) return EADDRNOTAVAIL;
+  if (!addrIsAny(laddr) && !gd.tcp.net.isLocal(laddr)) return EADDRNOTAVAIL;
   if (lport === 0) {
     lport = randomPort((p) => !gd.tcp.ports.has(p));
     if (lport === 0) return EADDRINUSE;
@@ -131,13 +117,9 @@ export function pcbBind(tp: Tcpcb, laddr: Uint8Array, lport: number, uid: number
 export function pcbConnect(tp: Tcpcb, faddr: Uint8Array, fport: number): Errno | null {
   if (fport === 0) return EADDRNOTAVAIL;
   // To "any" means to this machine.
-  if (isAny(faddr)) {
-    faddr = tp.v6 ? ANY6.slice() : ANY4.slice();
-    if (tp.v6) faddr[15] = 1;
-    else faddr.set([127, 0, 0, 1]);
-  }
+  if (addrIsAny(faddr)) faddr = tp.v6 ? IN6ADDR_LOOPBACK : INADDR_LOOPBACK;
   let { laddr } = tp;
-  if (isAny(laddr)) {
+  if (addrIsAny(laddr)) {
     const s = gd.tcp.net.source(faddr);
     if (s instanceof Errno) return s;
     laddr = s;

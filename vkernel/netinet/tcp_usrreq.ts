@@ -315,8 +315,6 @@ const ipNet: TcpNet = {
   mtu: ipMtu,
   source: (dst) => ipSourceFor(dst),
   isLocal: (a) => addrIsLoopback(a) || ifaLocal(a) !== null,
-  // IP fills it in where the link needs it.
-  noSum: () => true,
 };
 
 /** Which parameters of TcpParams are sysctls of net.inet.tcp; each acts. */

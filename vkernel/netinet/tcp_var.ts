@@ -12,6 +12,7 @@ import type { Errno } from '../sys/errno.js';
 import { Callout } from '../kern/kern_timeout.js';
 import type { Mbuf } from '../kern/uipc_mbuf.js';
 import type { Socket } from '../kern/uipc_socket.js';
+import { anyOf } from './in.js';
 
 /** Connection states (RFC 9293 section 3.3.2) by DragonFly's numbers. */
 export const enum Ts {
@@ -189,7 +190,7 @@ export class Tcpcb {
     readonly v6: boolean,
     timers: TcpTimers,
   ) {
-    this.laddr = this.faddr = v6 ? ANY6 : ANY4;
+    this.laddr = this.faddr = anyOf(v6);
     this.tRexmt = new Callout(() => timers.rexmt(this));
     this.tPersist = new Callout(() => timers.persist(this));
     this.tKeep = new Callout(() => timers.keep(this));
@@ -206,12 +207,9 @@ export interface TcpTimers {
   delack(tp: Tcpcb): void;
 }
 
-export const ANY4 = new Uint8Array(4);
-export const ANY6 = new Uint8Array(16);
-
 /** What TCP needs of the layer below. Addresses are 4 or 16 bytes. */
 export interface TcpNet {
-  /** Send; takes `m`. Never calls tcpInput before it returns. */
+  /** Send; takes `m`, whose checksum is 0 and to be filled in. Never calls tcpInput before it returns. */
   output(m: Mbuf, src: Uint8Array, dst: Uint8Array): Errno | null;
   /** Largest IP packet to `dst`, bytes. */
   mtu(dst: Uint8Array): number;
@@ -219,8 +217,6 @@ export interface TcpNet {
   source(dst: Uint8Array): Uint8Array | Errno;
   /** Is it an address of this machine? */
   isLocal(addr: Uint8Array): boolean;
-  /** Segments to `dst` never leave this machine, and need no checksum. */
-  noSum(dst: Uint8Array): boolean;
 }
 
 /** net.inet.tcp.*: name, meaning. Times in ms. */

@@ -1,7 +1,7 @@
 /**
- * TCP segments on the wire: parse and emit (RFC 9293 section 3.1; options of RFC 7323 and RFC 2018), and the checksum.
+ * TCP segments on the wire: parse and emit (RFC 9293 section 3.1; options of RFC 7323 and RFC 2018).
  */
-import { type Mbuf, mget, madjFront } from '../kern/uipc_mbuf.js';
+import { type Mbuf, mgethdr } from '../kern/uipc_mbuf.js';
 
 export const TH_FIN = 0x01;
 export const TH_SYN = 0x02;
@@ -24,8 +24,6 @@ export const enum Th {
   SIZE = 20,
 }
 export const TCP_MAXHLEN = 60;
-/** Room in front of a header that IP and the link may use. */
-export const TCP_LEADING = 96;
 
 const OPT_EOL = 0;
 const OPT_NOP = 1;
@@ -135,10 +133,10 @@ export function headerLen(s: TcpSeg): number {
   return n;
 }
 
-/** A header in an mbuf of its own, checksum 0, with TCP_LEADING bytes of room before it. */
+/** A header in an mbuf of its own, with room before it; the checksum is 0: the layer below fills it in where it is needed. */
 export function emitTcp(s: TcpSeg): Mbuf {
-  const m = mget(TCP_LEADING + TCP_MAXHLEN);
-  const o = (m.off = TCP_LEADING);
+  const m = mgethdr();
+  const o = m.off;
   const b = m.data;
   put16(b, o + Th.SPORT, s.sport);
   put16(b, o + Th.DPORT, s.dport);
@@ -189,47 +187,4 @@ export function emitTcp(s: TcpSeg): Mbuf {
   s.hlen = m.len = at - o;
   b[o + Th.OFF] = (m.len / 4) << 4;
   return m;
-}
-
-/** See that the first `n` bytes (at most what the chain has) lie in its first mbuf. */
-export function pullup(m: Mbuf, n: number, total: number): Mbuf {
-  const want = Math.min(n, total);
-  if (m.len >= want) return m;
-  const h = mget(TCP_LEADING + want);
-  h.off = TCP_LEADING;
-  for (let x: Mbuf | null = m; x !== null && h.len < want; x = x.next) {
-    const k = Math.min(x.len, want - h.len);
-    h.data.set(x.data.subarray(x.off, x.off + k), h.off + h.len);
-    h.len += k;
-  }
-  h.next = madjFront(m, want);
-  return h;
-}
-
-/** The ones' complement sum of a segment and its pseudo-header, folded (RFC 9293 section 3.1); 0xffff for a good one. */
-export function tcpSum(src: Uint8Array, dst: Uint8Array, m: Mbuf | null, total: number): number {
-  let sum = 6 + total;
-  for (let i = 0; i < src.length; i += 2) sum += be16(src, i) + be16(dst, i);
-  let odd = false;
-  for (; m !== null; m = m.next) {
-    const b = m.data;
-    let i = m.off;
-    const end = m.off + m.len;
-    if (odd && i < end) {
-      sum += b[i++];
-      odd = false;
-    }
-    for (; i + 1 < end; i += 2) sum += (b[i] << 8) | b[i + 1];
-    if (i < end) {
-      sum += b[i] << 8;
-      odd = true;
-    }
-  }
-  while (sum > 0xffff) sum = (sum % 0x10000) + Math.floor(sum / 0x10000);
-  return sum;
-}
-
-/** Fill the checksum of the segment whose header starts `m` in. */
-export function setTcpSum(src: Uint8Array, dst: Uint8Array, m: Mbuf, total: number): void {
-  put16(m.data, m.off + Th.SUM, ~tcpSum(src, dst, m, total) & 0xffff);
 }

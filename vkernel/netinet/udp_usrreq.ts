@@ -6,9 +6,8 @@
 import type { Blocking } from '../sys/blocking.js';
 import { EDESTADDRREQ, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, Errno } from '../sys/errno.js';
 import { gd } from '../sys/globaldata.js';
-import { AF_INET, AF_INET6, SCM_TIMESTAMP, SO_BROADCAST, SO_TIMESTAMP, SOCK_DGRAM, SOL_SOCKET } from '../sys/socket.js';
+import { AF_INET, AF_INET6, MSG_OOB, SO_BROADCAST, SOCK_DGRAM } from '../sys/socket.js';
 import type { Ifnet } from '../net/if.js';
-import { wallNs } from '../kern/kern_time.js';
 import type { Lwp } from '../kern/proc.js';
 import { type Mbuf, madjFront, mcat, mcopym, mfreem, mgethdr, mlength, mpullup, mtrim } from '../kern/uipc_mbuf.js';
 import { type Control, sbappendrecord } from '../kern/uipc_sockbuf.js';
@@ -27,22 +26,21 @@ import {
   addrEq,
   addrIsAny,
   addrIsMulticast,
-  addrWithZone,
   anyOf,
+  IN6ADDR_LOOPBACK,
   type InAddr,
+  INADDR_LOOPBACK,
   inPseudo,
   inSum,
   IPPROTO_UDP,
   sinDecode,
   sinEncode,
 } from './in.js';
+import { inRecvControl, inSendControl, type SendControl } from './in_control.js';
 import { inCtloutput } from './in_ctloutput.js';
 import {
   type Inpcb,
   INP_DONTFRAG,
-  INP_RECVDSTADDR,
-  INP_RECVPKTINFO,
-  INP_RECVTTL,
   inPcballoc,
   inPcbbind,
   inPcbconnect,
@@ -59,10 +57,6 @@ import { Ctl, type CtlInfo, IP_ALLOWBROADCAST, type IpHdr, ipProtoRegister } fro
 const HDR = 8;
 const MAXDGRAM = 9216;
 const RECVSPACE = 42080;
-const IP_SENDSRCADDR = 7;
-const IPV6_PKTINFO = 46;
-const IPV6_HOPLIMIT = 47;
-const IP_RECVTTL = 65;
 
 declare module '../sys/globaldata.js' {
   interface GlobalData {
@@ -73,45 +67,15 @@ declare module '../sys/globaldata.js' {
   }
 }
 
-function timestamp(): Control {
-  const data = new Uint8Array(16);
-  const v = new DataView(data.buffer);
-  const ns = wallNs();
-  v.setBigInt64(0, ns / 1000000000n, true);
-  v.setBigInt64(8, (ns % 1000000000n) / 1000n, true);
-  return { level: SOL_SOCKET, type: SCM_TIMESTAMP, data, files: null };
-}
-
-/** What `inp` wants to be told about a datagram. */
-function controlOf(inp: Inpcb, dst: InAddr, ifp: Ifnet, hdr: IpHdr): Control[] | null {
-  const out: Control[] = [];
-  if ((inp.so.options & SO_TIMESTAMP) !== 0) out.push(timestamp());
-  const ttl = new Uint8Array(Int32Array.of(hdr.ttl).buffer);
-  if (!inp.v6) {
-    if ((inp.flags & INP_RECVDSTADDR) !== 0) out.push({ level: 0, type: IP_SENDSRCADDR, data: dst, files: null });
-    if ((inp.flags & INP_RECVTTL) !== 0) out.push({ level: 0, type: IP_RECVTTL, data: ttl.slice(0, 1), files: null });
-  } else {
-    if ((inp.flags & INP_RECVPKTINFO) !== 0) {
-      const data = new Uint8Array(20);
-      data.set(addrWithZone(dst, 0));
-      data[16] = ifp.index & 255;
-      data[17] = ifp.index >> 8;
-      out.push({ level: 41, type: IPV6_PKTINFO, data, files: null });
-    }
-    if ((inp.flags & INP_RECVTTL) !== 0) out.push({ level: 41, type: IPV6_HOPLIMIT, data: ttl, files: null });
-  }
-  return out.length === 0 ? null : out;
-}
-
 /** Give `m` (data only) to a socket; takes it. */
-function append(inp: Inpcb, m: Mbuf | null, src: InAddr, sport: number, dst: InAddr, ifp: Ifnet, hdr: IpHdr): void {
+function append(inp: Inpcb, m: Mbuf | null, src: InAddr, sport: number, ifp: Ifnet, hdr: IpHdr): void {
   const { so } = inp;
   const n = mlength(m);
   if ((so.state & SS_CANTRCVMORE) !== 0 || n > so.rcv.space || so.rcv.space === 0 || hdr.ttl < inp.minttl) {
     gd.udp.stat.full++;
     return mfreem(m);
   }
-  sbappendrecord(so.rcv, sinEncode(src, sport), m, controlOf(inp, dst, ifp, hdr), true);
+  sbappendrecord(so.rcv, sinEncode(src, sport), m, inRecvControl(inp, ifp, hdr), true);
   so.rcv.notify();
 }
 
@@ -147,7 +111,7 @@ function input(m0: Mbuf, src: InAddr, dst: InAddr, ifp: Ifnet, hdr: IpHdr): void
       if (!addrIsAny(i.laddr) && !addrEq(i.laddr, dst)) continue;
       const member = i.moptions?.groups.some((g) => g.ifp === ifp && addrEq(g.group, dst)) ?? false;
       if (hdr.mcast && !member) continue;
-      append(i, mcopym(m, HDR, len - HDR), src, sport, dst, ifp, hdr);
+      append(i, mcopym(m, HDR, len - HDR), src, sport, ifp, hdr);
     }
     return mfreem(m);
   }
@@ -158,7 +122,7 @@ function input(m0: Mbuf, src: InAddr, dst: InAddr, ifp: Ifnet, hdr: IpHdr): void
     else mfreem(m);
     return;
   }
-  append(inp, madjFront(m, HDR), src, sport, dst, ifp, hdr);
+  append(inp, madjFront(m, HDR), src, sport, ifp, hdr);
 }
 
 /** Only who is connected hears of errors. */
@@ -168,22 +132,6 @@ function ctlinput(_kind: Ctl, src: InAddr, dst: InAddr, c: CtlInfo): void {
   inp.so.error = c.errno;
   inp.so.rcv.notify();
   inp.so.snd.notify();
-}
-
-/** Source address from control messages; null: none. */
-function srcOf(inp: Inpcb, control: Control[] | null): InAddr | null {
-  for (const c of control ?? []) {
-    if (!inp.v6 && c.level === 0 && c.type === IP_SENDSRCADDR && c.data.length >= 4) return c.data.slice(0, 4);
-    if (
-      inp.v6 &&
-      c.level === 41 &&
-      c.type === IPV6_PKTINFO &&
-      c.data.length >= 20 &&
-      !addrIsAny(c.data.subarray(0, 16))
-    )
-      return addrWithZone(c.data.slice(0, 16), c.data[16] | (c.data[17] << 8));
-  }
-  return null;
 }
 
 function send(
@@ -199,7 +147,7 @@ function send(
     mfreem(data);
     return e;
   };
-  if ((flags & 1) !== 0) return refuse(EOPNOTSUPP);
+  if ((flags & MSG_OOB) !== 0) return refuse(EOPNOTSUPP);
   let dst = inp.faddr;
   let port = inp.fport;
   if (sa !== null) {
@@ -212,13 +160,18 @@ function send(
   const e = inp.lport === 0 ? inPcbbind(inp, anyOf(inp.v6), 0, lwp) : null;
   if (e !== null) return refuse(e);
   const group = addrIsMulticast(dst);
-  const ifp = group ? (inp.moptions?.ifp ?? null) : null;
-  const own = srcOf(inp, control) ?? (addrIsMulticast(inp.laddr) ? anyOf(inp.v6) : inp.laddr);
-  const to = addrIsAny(dst)
-    ? ipSourceFor(inp.v6 ? Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1) : Uint8Array.of(127, 0, 0, 1))
-    : dst;
+  const c: SendControl = {
+    src: addrIsMulticast(inp.laddr) ? anyOf(inp.v6) : inp.laddr,
+    ttl: group ? (inp.moptions?.ttl ?? 1) : inp.ttl,
+    tos: inp.tos,
+    ifp: group ? (inp.moptions?.ifp ?? null) : null,
+  };
+  const bad = inSendControl(inp, control, c);
+  if (bad !== null) return refuse(bad);
+  const { ifp } = c;
+  const to = addrIsAny(dst) ? ipSourceFor(inp.v6 ? IN6ADDR_LOOPBACK : INADDR_LOOPBACK) : dst;
   if (to instanceof Errno) return refuse(to);
-  const src = addrIsAny(own) ? ipSourceFor(to, ifp) : own;
+  const src = addrIsAny(c.src) ? ipSourceFor(to, ifp) : c.src;
   if (src instanceof Errno) return refuse(src);
   const len = HDR + mlength(data);
   if (len > 65535) return refuse(EMSGSIZE);
@@ -234,8 +187,8 @@ function send(
     src,
     dst: to,
     proto: IPPROTO_UDP,
-    ttl: group ? (inp.moptions?.ttl ?? 1) : inp.ttl,
-    tos: inp.tos,
+    ttl: c.ttl,
+    tos: c.tos,
     df: (inp.flags & INP_DONTFRAG) !== 0,
     flags: (so.options & SO_BROADCAST) !== 0 ? IP_ALLOWBROADCAST : 0,
     csumOff: 6,

@@ -63,6 +63,23 @@ describe('hammer2 block I/O', () => {
     }
   });
 
+  it('reads a block again from the device, not from what was read with its neighbour', () => {
+    const dev = freshVolume(128 * MIB);
+    const { io } = openRw(dev);
+    const at = 64 * MIB;
+    must(runSync(io.write(at, new Uint8Array(16384).fill(1))) ?? 0);
+    const got = new Uint8Array(1024);
+    expect(runSync(io.read(at, got))).to.equal(null);
+    // The device gave it wrong, and gives it right now.
+    must(runSync(dev.write(at + 1024, new Uint8Array(1024).fill(2))) ?? 0);
+    expect(runSync(io.read(at + 1024, got))).to.equal(null);
+    expect(got[0]).to.equal(1);
+    expect(runSync(io.reread(at + 1024, got))).to.equal(null);
+    expect(got[0]).to.equal(2);
+    expect(runSync(io.read(at + 1024, got))).to.equal(null);
+    expect(got[0]).to.equal(2);
+  });
+
   it('reads what is good beside what is not', () => {
     const dev = new Scratched(freshVolume(128 * MIB));
     const { io } = openRw(dev);
