@@ -76,7 +76,7 @@ export function sendSegment(tp: Tcpcb, seq: number, len: number, flags: number):
     calloutStop(tp.tDelack);
   }
   tp.sndTimeNs = gd.machine.now();
-  return net.output(m, tp.laddr, tp.faddr);
+  return net.output(m, tp.laddr, tp.faddr, tp.ttl, tp.tos);
 }
 
 /** What came out of order, the newest first, a duplicate before all (RFC 2018 section 4, RFC 2883). */
@@ -227,7 +227,7 @@ export function sendProbe(tp: Tcpcb): void {
 }
 
 const answer = new TcpSeg();
-/** A segment of no connection. Ports and addresses as it is sent. */
+/** A segment of no connection, or of one that `as` listens for. Ports and addresses as it is sent. */
 export function tcpRespond(
   src: Uint8Array,
   sport: number,
@@ -237,6 +237,7 @@ export function tcpRespond(
   ack: number,
   flags: number,
   fill: ((s: TcpSeg) => void) | null = null,
+  as: Tcpcb | null = null,
 ): Errno | null {
   const s = answer;
   s.clear();
@@ -248,7 +249,7 @@ export function tcpRespond(
   fill?.(s);
   const m = emitTcp(s);
   gd.tcp.stats.sndtotal++;
-  return gd.tcp.net.output(m, src, dst);
+  return gd.tcp.net.output(m, src, dst, as?.ttl ?? 0, as?.tos ?? 0);
 }
 /** RST for a segment that nobody wants (RFC 9293 section 3.10.7.1). */
 export function sendRst(s: TcpSeg, src: Uint8Array, dst: Uint8Array): void {

@@ -62,15 +62,25 @@ export function syncacheClose(head: Tcpcb): void {
 function sendSynAck(e: SynEntry): void {
   const { p, net } = gd.tcp;
   const { so } = e.head;
-  tcpRespond(e.laddr, e.lport, e.faddr, e.fport, e.iss, seqAdd(e.irs, 1), TH_SYN | TH_ACK, (s) => {
-    s.win = Math.min(so.rcv.hiwat, 65535);
-    s.mss = e.head.userMss > 0 ? e.head.userMss : announcedMss(net.mtu(e.faddr), e.head.v6);
-    if (e.wscale >= 0) s.wscale = rcvScaleFor(p.recvbuf_max);
-    s.sackOk = e.sackOk;
-    s.hasTs = e.tsOk;
-    s.tsVal = tsNow(e);
-    s.tsEcr = e.tsRecent;
-  });
+  tcpRespond(
+    e.laddr,
+    e.lport,
+    e.faddr,
+    e.fport,
+    e.iss,
+    seqAdd(e.irs, 1),
+    TH_SYN | TH_ACK,
+    (s) => {
+      s.win = Math.min(so.rcv.hiwat, 65535);
+      s.mss = e.head.userMss > 0 ? e.head.userMss : announcedMss(net.mtu(e.faddr), e.head.v6);
+      if (e.wscale >= 0) s.wscale = rcvScaleFor(p.recvbuf_max);
+      s.sackOk = e.sackOk;
+      s.hasTs = e.tsOk;
+      s.tsVal = tsNow(e);
+      s.tsEcr = e.tsRecent;
+    },
+    e.head,
+  );
 }
 function arm(e: SynEntry): void {
   calloutReset(e.timer, 1e9 * 2 ** e.rexmits, () => {
@@ -156,6 +166,8 @@ export function syncacheExpand(s: TcpSeg, src: Uint8Array, dst: Uint8Array): Tcp
   pcbInsert(tp);
   tp.nodelay = e.head.nodelay;
   tp.nopush = e.head.nopush;
+  tp.ttl = e.head.ttl;
+  tp.tos = e.head.tos;
   tp.userMss = e.head.userMss;
   tp.keepIdleMs = e.head.keepIdleMs;
   tp.keepIntvlMs = e.head.keepIntvlMs;

@@ -40,6 +40,8 @@ import {
   addrIsLoopback,
   addrIsMapped,
   addrIsMulticast,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
   IPPROTO_TCP,
   sinDecode,
   sinEncode,
@@ -129,8 +131,28 @@ function send(so: Socket, flags: number, m: Mbuf | null): Errno | null {
   return null;
 }
 
+type Opts = Readonly<Record<number, { get: (tp: Tcpcb) => number; set: (tp: Tcpcb, n: number) => Errno | null }>>;
+
+/** A byte of every packet of the connection; -1, in IPv6: the default. */
+const packetOpt = (field: 'ttl' | 'tos', least: number): Opts[number] => ({
+  get: (tp) => (field === 'ttl' && tp.ttl === 0 ? gd.ip.ttl : tp[field]),
+  set(tp, n) {
+    if (n < least || n > 255) return EINVAL;
+    tp[field] = Math.max(0, n);
+    return null;
+  },
+});
+/** IP_TOS, IP_TTL. */
+const IP_OPTIONS: Opts = { 3: packetOpt('tos', 0), 4: packetOpt('ttl', 0) };
+/** IPV6_UNICAST_HOPS, IPV6_V6ONLY (always so: sockets of one family never see the other), IPV6_TCLASS. */
+const IPV6_OPTIONS: Opts = {
+  4: packetOpt('ttl', -1),
+  27: { get: () => 1, set: (tp, n) => (tp.lport !== 0 || n < 0 || n > 1 ? EINVAL : null) },
+  61: packetOpt('tos', -1),
+};
+
 /** TCP_* of level 6: name, get, set. Keep-alive times are in ms. */
-const OPTIONS: Readonly<Record<number, { get: (tp: Tcpcb) => number; set: (tp: Tcpcb, n: number) => Errno | null }>> = {
+const OPTIONS: Opts = {
   1: {
     get: (tp) => Number(tp.nodelay),
     set(tp, n) {
@@ -171,7 +193,7 @@ const OPTIONS: Readonly<Record<number, { get: (tp: Tcpcb) => number; set: (tp: T
 function keepOpt(
   field: 'keepInitMs' | 'keepIdleMs' | 'keepIntvlMs' | 'keepCnt',
   dflt: 'keepinit' | 'keepidle' | 'keepintvl' | 'keepcnt',
-): (typeof OPTIONS)[number] {
+): Opts[number] {
   return {
     get: (tp) => tp[field] || gd.tcp.p[dflt],
     set(tp, n) {
@@ -265,8 +287,10 @@ function tcpProto(v6: boolean): Protosw {
       return tp.fport === 0 || tp.state < Ts.SYN_RCVD ? ENOTCONN : sinEncode(tp.faddr, tp.fport);
     },
     ctloutput(so: Socket, level: number, name: number, val: Uint8Array | null): Uint8Array | Errno | null {
-      const o = OPTIONS[name] as (typeof OPTIONS)[number] | undefined;
-      if (level !== IPPROTO_TCP || o === undefined) return ENOPROTOOPT;
+      const level3 = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+      const table = level === IPPROTO_TCP ? OPTIONS : level === level3 ? (v6 ? IPV6_OPTIONS : IP_OPTIONS) : {};
+      const o = table[name] as Opts[number] | undefined;
+      if (o === undefined) return ENOPROTOOPT;
       if (val === null) return new Uint8Array(Int32Array.of(o.get(tcpOf(so))).buffer);
       if (val.length < 4) return EINVAL;
       return o.set(tcpOf(so), sysctlNumber(val.subarray(0, 4)));
@@ -311,7 +335,7 @@ export function tcpCtlinput(
 
 /** The layer below, by IP. */
 const ipNet: TcpNet = {
-  output: (m, src, dst) => ipOutput(m, { src, dst, proto: IPPROTO_TCP, ttl: 0, tos: 0, df: true, csumOff: 16 }),
+  output: (m, src, dst, ttl, tos) => ipOutput(m, { src, dst, proto: IPPROTO_TCP, ttl, tos, df: true, csumOff: 16 }),
   mtu: ipMtu,
   source: (dst) => ipSourceFor(dst),
   isLocal: (a) => addrIsLoopback(a) || ifaLocal(a) !== null,

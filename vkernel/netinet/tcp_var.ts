@@ -144,6 +144,9 @@ export class Tcpcb {
   nodelay = false;
   nopush = false;
   noopt = false;
+  /** Of its packets: hop limit, 0 for the default; class of service. */
+  ttl = 0;
+  tos = 0;
 
   // Round trip and retransmission (RFC 6298), ns.
   srtt = 0;
@@ -210,7 +213,7 @@ export interface TcpTimers {
 /** What TCP needs of the layer below. Addresses are 4 or 16 bytes. */
 export interface TcpNet {
   /** Send; takes `m`, whose checksum is 0 and to be filled in. Never calls tcpInput before it returns. */
-  output(m: Mbuf, src: Uint8Array, dst: Uint8Array): Errno | null;
+  output(m: Mbuf, src: Uint8Array, dst: Uint8Array, ttl: number, tos: number): Errno | null;
   /** Largest IP packet to `dst`, bytes. */
   mtu(dst: Uint8Array): number;
   /** Source address for `dst`, or EHOSTUNREACH, ENETUNREACH. */
